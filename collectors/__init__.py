@@ -1,0 +1,1 @@
+"""What an event is, where it comes from, and how it travels."""

@@ -1,0 +1,1 @@
+"""How records travel between the stages: one contract, an adapter a broker."""

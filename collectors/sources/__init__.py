@@ -1,0 +1,1 @@
+"""The doors that events come in by: HTTP, syslog, files."""

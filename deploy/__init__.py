@@ -1,0 +1,1 @@
+"""How citysoc is put together and run; nothing imports it."""

@@ -1,0 +1,1 @@
+"""Three demo tenants, their ordinary days and three staged attacks."""

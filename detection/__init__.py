@@ -1,0 +1,1 @@
+"""Deciding: events and rules become signals and alerts."""

@@ -1,0 +1,50 @@
+"""An alert: what a person should see. The record on `alerts.<tenant>`, NDJSON, version 1."""
+
+import hashlib
+
+import msgspec
+
+from detection.signal import Entity
+
+MAX_BODIES = 20
+"""Events that an alert carries; the count goes on."""
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All matches of one rule on one entity in one UTC hour of event time.
+
+    Sent at the first match and amended; every amendment is whole, with absolute counts, so a
+    reader keeps the one with the highest revision.
+    """
+
+    v: int = 1
+    id: str
+    revision: int
+    """Grows with every amendment."""
+    tenant: str
+    rule: str
+    title: str
+    level: str
+    ruleset: str
+    entity: Entity
+    hour: str
+    """`2026-11-24T13`."""
+    count: int
+    first: str
+    """Earliest and latest event time, UTC, `2026-11-24T13:47:03.123456Z`."""
+    last: str
+    received: str
+    """When the first of its events was received."""
+    related: dict[str, list[str]] = {}
+    marks: tuple[str, ...] = ()
+    context: dict[str, dict[str, str]] = {}
+    sources: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    """Ids of the first MAX_BODIES events, in the order of the signals log; bodies beside them."""
+    bodies: tuple[msgspec.Raw, ...] = ()
+
+
+def alert_id(tenant: str, rule: str, entity: Entity, hour: str) -> str:
+    """32 hex digits; the same rule, entity and hour are the same alert for ever."""
+    text = "\x00".join((tenant, rule, entity.kind, entity.name, hour))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

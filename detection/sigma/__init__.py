@@ -1,0 +1,1 @@
+"""The Sigma engine: rules compiled to predicates, matched at once."""

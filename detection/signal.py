@@ -1,0 +1,59 @@
+"""A signal: one rule matched one event. The record on `signals.<tenant>`, NDJSON, version 1."""
+
+import hashlib
+
+import msgspec
+
+from detection.policy import State
+
+
+class Entity(msgspec.Struct, frozen=True):
+    """Whom or what a match is about: kind is `host`, `user`, `ip` or `source`."""
+
+    kind: str
+    name: str
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where an event stands on its tenant's `events.*` topic."""
+
+    partition: int
+    offset: int
+    line: int
+    """Counts from 0 within the record."""
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What detection says, once for each rule and event whatever is redelivered."""
+
+    v: int = 1
+    id: str
+    tenant: str
+    rule: str
+    title: str
+    level: str
+    state: State
+    """`signal` or `alert`; a rule that is off says nothing."""
+    ruleset: str
+    """The version of the rule set that matched."""
+    policy: int
+    """The version of the tenant's policy that gave the state."""
+    event: str
+    source: str
+    place: Place
+    time: str
+    """The event's, UTC, `2026-11-24T13:47:03.123456Z`; so is `received`."""
+    received: str
+    entity: Entity
+    related: dict[str, list[str]] = {}
+    marks: tuple[str, ...] = ()
+    context: dict[str, dict[str, str]] = {}
+    """What the enrichers added, by enricher."""
+    body: msgspec.Raw | None = None
+    """The event itself, for state `alert`, up to 16 KiB."""
+
+
+def signal_id(tenant: str, rule: str, event: str) -> str:
+    """32 hex digits; the same match has the same id for ever."""
+    text = "\x00".join((tenant, rule, event))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

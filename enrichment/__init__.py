@@ -1,0 +1,1 @@
+"""Adding context to what matched, never judging it."""

@@ -1,0 +1,1 @@
+"""What is suspicious, as data: adding a rule touches no Python."""

@@ -1,0 +1,1 @@
+"""The pages that analysts and partners work in."""

@@ -1,0 +1,1 @@
+"""Searchable events: one contract, an adapter a database."""

@@ -1,0 +1,1 @@
+"""The queue: what people work on, and what they decided."""
