@@ -1,0 +1,20 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of real rules and logs; its absence skips, or fails where it is required."""
+    folder = Path(os.environ.get("CITYSOC_CORPORA", ROOT.parent / "shared" / "corpora"))
+    if folder.is_dir():
+        return folder
+    message = f"no corpora at {folder}: set CITYSOC_CORPORA to the folder that holds them"
+    if os.environ.get("CITYSOC_REQUIRE_CORPORA") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
