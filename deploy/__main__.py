@@ -1,0 +1,5 @@
+"""`python -m deploy` is `citysoc`."""
+
+from deploy.command import main
+
+main()

@@ -1,0 +1,123 @@
+"""What an operator may set: one YAML file, one frozen model a stage, unknown keys refused."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+LIBRARY = Path(__file__).parent.parent / "rules" / "library"
+STAGES = ("collectors", "detection", "correlation", "indexer", "serve")
+STAGE_PORTS = {
+    "serve": 0,
+    "collectors": 1,
+    "detection": 2,
+    "correlation": 3,
+    "indexer": 4,
+    "anomaly": 5,
+}
+"""Where a stage answers /healthz and /metrics, counted from the console's port."""
+SYSLOG_OFFSET = 10
+
+
+class Unset(Exception):
+    """Settings that can't be used; the message lists every fault."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BusSettings(_Section):
+    """How events travel."""
+
+    partitions: Annotated[int, Field(ge=1, le=64)] = 4
+    """Partitions of each `events.<tenant>`; sources are spread over them."""
+    keep_days: Annotated[float, Field(gt=0, le=400)] = 8
+    """Days that the bus keeps records; what a stage has not read is kept longer."""
+    keep_bytes: Annotated[int, Field(ge=1 << 20)] | None = None
+    """Bytes that each topic keeps, where days are not enough of a bound."""
+
+
+class DetectionSettings(_Section):
+    """What is looked for."""
+
+    rules: tuple[Path, ...] = (LIBRARY,)
+    """Sigma rule files and folders."""
+    pipelines: tuple[Path, ...] = ()
+    """pySigma processing pipelines, applied in this order."""
+
+
+class StoreSettings(_Section):
+    """How long events can be searched."""
+
+    keep_months: Annotated[int, Field(ge=1, le=36)] = 6
+    """Months of receipt kept beside the current one (UK guidance: at least six)."""
+
+
+class Settings(_Section):
+    """Everything that `citysoc up` and `citysoc run` go by."""
+
+    data: Path = Path("data")
+    """The folder of all files that citysoc writes."""
+    host: str = "127.0.0.1"
+    """The address that console, ingest and syslog listen on; health ports stay on loopback."""
+    port: Annotated[int, Field(ge=1, le=65_000)] = 8600
+    """Console and API; ingest is the next port, syslog begins ten above."""
+    bus: BusSettings = BusSettings()
+    detection: DetectionSettings = DetectionSettings()
+    store: StoreSettings = StoreSettings()
+
+    def stage_port(self, stage: str) -> int:
+        """Where the stage answers /healthz and /metrics."""
+        return self.port + STAGE_PORTS[stage]
+
+    @property
+    def ingest_port(self) -> int:
+        """Where partners send events over HTTP."""
+        return self.stage_port("collectors")
+
+    @property
+    def syslog_port(self) -> int:
+        """Where the first syslog source sends."""
+        return self.port + SYSLOG_OFFSET
+
+    @classmethod
+    def load(
+        cls, config: Path | None = None, *, data: Path | None = None, port: int | None = None
+    ) -> Self:
+        """Read a settings file, if any; what the command line names wins.
+
+        Raises Unset with every fault, each with its place in the file.
+        """
+        values = _read(config) if config else {}
+        if data is not None:
+            values["data"] = data
+        if port is not None:
+            values["port"] = port
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise Unset(_faults(config, error)) from error
+
+
+def _read(config: Path) -> dict[str, object]:
+    try:
+        values = yaml.safe_load(config.read_text("utf-8"))
+    except OSError as error:
+        raise Unset(f"{config}: can't be read ({error.strerror}); name a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Unset(f"{config}: not YAML: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise Unset(f"{config}: expected settings such as `port: 8600`, got {values!r}")
+    return values
+
+
+def _faults(config: Path | None, error: ValidationError) -> str:
+    place = config or "command line"
+    return "\n".join(
+        f"{place}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}, got {fault['input']!r}"
+        for fault in error.errors()
+    )
