@@ -21,6 +21,24 @@ class NotFound(Exception):
     """No such thing, or not within the person's tenants: the two look alike on purpose."""
 
 
+class Conflict(Exception):
+    """Somebody was faster, or it is there already; says what is so and what to do."""
+
+    def __init__(self, found: str, advice: str) -> None:
+        super().__init__(f"{found}; {advice}")
+        self.found = found
+        self.advice = advice
+
+
+class Invalid(Exception):
+    """What was given can't be used; says what came and what was expected."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"{found}; expected {expected}")
+        self.found = found
+        self.expected = expected
+
+
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """A signed-in person. `tenants` is None for SOC staff who serve every tenant."""
 
@@ -37,3 +55,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         """Raise Denied unless the person has one of these roles."""
         if self.role not in roles:
             raise Denied(f"this needs the role {' or '.join(roles)}; {self.user} is {self.role}")
+
+
+OPERATOR = Principal(user="operator", name="command line", role=Role.ADMIN, tenants=None)
+"""Whoever can run commands on the machine that holds the database."""
