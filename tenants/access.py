@@ -22,12 +22,17 @@ class NotFound(Exception):
 
 
 class Conflict(Exception):
-    """Somebody was faster, or it is there already; says what is so and what to do."""
+    """Somebody was faster, or it is there already; says what is so and what to do.
 
-    def __init__(self, found: str, advice: str) -> None:
+    `who` and `when` name the person and the moment where a person was faster.
+    """
+
+    def __init__(self, found: str, advice: str, *, who: str = "", when: str = "") -> None:
         super().__init__(f"{found}; {advice}")
         self.found = found
         self.advice = advice
+        self.who = who
+        self.when = when
 
 
 class Invalid(Exception):

@@ -140,6 +140,7 @@ items = Table(
     _tenant(primary_key=True),
     Column("id", Text, primary_key=True),
     _text("subject"),
+    _text("entity_key"),
     _text("rule"),
     _text("title"),
     _text("level"),
@@ -147,7 +148,7 @@ items = Table(
     _text("entity_kind"),
     _text("entity_name"),
     _text("criticality"),
-    Column("count", Integer, nullable=False),
+    Column("matches", Integer, nullable=False),
     _text("first"),
     _text("last"),
     _text("opened"),
@@ -163,7 +164,7 @@ items = Table(
     Column("sequence", Integer, nullable=False),
     Index("ix_items_queue", "state", "priority", "opened", "id"),
     Index("ix_items_subject", "subject", "sequence"),
-    Index("ix_items_entity", "tenant_id", "entity_kind", "entity_name"),
+    Index("ix_items_entity_key", "entity_key", "state"),
 )
 
 alerts = Table(
@@ -173,7 +174,7 @@ alerts = Table(
     Column("id", Text, primary_key=True),
     _text("item_id"),
     Column("revision", Integer, nullable=False),
-    Column("count", Integer, nullable=False),
+    Column("matches", Integer, nullable=False),
     _text("hour"),
     _text("first"),
     _text("last"),
@@ -237,4 +238,5 @@ audit = Table(
     _text("what"),
     _text("detail", ""),
     Index("ix_audit_tenant", "tenant_id", "id"),
+    Index("ix_audit_act", "who", "what", "detail", "time"),
 )

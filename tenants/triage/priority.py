@@ -16,7 +16,7 @@ CRITICALITY_POINTS: Mapping[str, int] = {"critical": 10, "high": 5, "normal": 0,
 
 CHAIN_POINTS = 5
 CHAIN_LIMIT = 15
-"""For each further rule with open work on the same entity: the steps of one attack rise together."""
+"""For each further rule with open work on the same entity: steps of one attack rise together."""
 
 
 def priority(level: str, criticality: str, rules_on_entity: int) -> int:

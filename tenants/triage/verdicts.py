@@ -1,4 +1,4 @@
-"""What people may say of an item, and the one table of what each verdict does to the next repeat."""
+"""What people may say of an item, and the one table of what that does to the next repeat."""
 
 from collections.abc import Mapping
 from enum import StrEnum

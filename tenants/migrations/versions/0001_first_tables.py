@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
+    op.create_index("ix_audit_act", "audit", ["who", "what", "detail", "time"], unique=False)
     op.create_index("ix_audit_tenant", "audit", ["tenant_id", "id"], unique=False)
     op.create_table(
         "registry_version",
@@ -70,6 +71,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("entity_key", sa.Text(), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("level", sa.Text(), nullable=False),
@@ -77,7 +79,7 @@ def upgrade() -> None:
         sa.Column("entity_kind", sa.Text(), nullable=False),
         sa.Column("entity_name", sa.Text(), nullable=False),
         sa.Column("criticality", sa.Text(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("matches", sa.Integer(), nullable=False),
         sa.Column("first", sa.Text(), nullable=False),
         sa.Column("last", sa.Text(), nullable=False),
         sa.Column("opened", sa.Text(), nullable=False),
@@ -97,9 +99,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_items")),
     )
-    op.create_index(
-        "ix_items_entity", "items", ["tenant_id", "entity_kind", "entity_name"], unique=False
-    )
+    op.create_index("ix_items_entity_key", "items", ["entity_key", "state"], unique=False)
     op.create_index("ix_items_queue", "items", ["state", "priority", "opened", "id"], unique=False)
     op.create_index("ix_items_subject", "items", ["subject", "sequence"], unique=False)
     op.create_table(
@@ -174,7 +174,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("item_id", sa.Text(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("matches", sa.Integer(), nullable=False),
         sa.Column("hour", sa.Text(), nullable=False),
         sa.Column("first", sa.Text(), nullable=False),
         sa.Column("last", sa.Text(), nullable=False),
@@ -274,7 +274,7 @@ def downgrade() -> None:
     op.drop_table("policies")
     op.drop_index("ix_items_subject", table_name="items")
     op.drop_index("ix_items_queue", table_name="items")
-    op.drop_index("ix_items_entity", table_name="items")
+    op.drop_index("ix_items_entity_key", table_name="items")
     op.drop_table("items")
     op.drop_table("assets")
     op.drop_table("users")
@@ -282,4 +282,5 @@ def downgrade() -> None:
     op.drop_table("signin_failures")
     op.drop_table("registry_version")
     op.drop_index("ix_audit_tenant", table_name="audit")
+    op.drop_index("ix_audit_act", table_name="audit")
     op.drop_table("audit")
