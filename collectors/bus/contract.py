@@ -1,4 +1,4 @@
-"""What every bus promises: ordered partitions, delivered at least once, handed over without loss."""
+"""What every bus promises: ordered partitions, at least once, handed over without loss."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -6,12 +6,16 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 
-class Overloaded(Exception):
+class Overloaded(Exception):  # noqa: N818 - a state, not a mistake
     """Not now: the caller keeps what it has, waits and tries again (a full disk, a lost broker)."""
 
 
-class Malformed(Exception):
+class Malformed(Exception):  # noqa: N818 - same
     """Never: this will not work however often it is tried; it goes to the dead letters."""
+
+
+class NoTopic(Malformed):
+    """There is no such topic, or no longer: its tenant has left."""
 
 
 class Partition(NamedTuple):
@@ -59,7 +63,10 @@ class Lag(msgspec.Struct, frozen=True):
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """How long a topic keeps records; what the slowest known group has not read is never removed."""
+    """How long a topic keeps records, and how many bytes of them over all its partitions.
+
+    What the slowest known group has not read is never removed.
+    """
 
     seconds: float | None = 7 * 86400.0
     bytes: int | None = None
@@ -79,8 +86,9 @@ class Producer(Protocol):
     ) -> None:
         """Buffer one record; the same key goes to the same partition. Never blocks on the broker.
 
-        Raises Malformed for an unknown topic or partition or a value over the bus's limit (1 MiB),
-        Overloaded when the buffer is full.
+        Raises NoTopic for an unknown topic, Malformed for an unknown partition or a value over the
+        bus's limit (1 MiB), Overloaded when the buffer is full. What is sent to a topic that is
+        deleted before the flush goes with the topic.
         """
 
     def flush(self) -> None:
