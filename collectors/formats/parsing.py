@@ -1,0 +1,54 @@
+"""One line in, its fields out: by the format that its source names, or by the first that fits."""
+
+from datetime import datetime
+
+from collectors.formats import (  # noqa: F401 - each signs its format in
+    access_log,
+    auditd,
+    json_object,
+    key_value,
+    syslog,
+    windows_xml,
+)
+from collectors.formats.parsed import FORMATS, MAX_LINE, PARSE_FAILED, Format, Parsed
+
+TEXT = "text"
+"""A line that is its own message, by declaration; `auto` never settles for it unmarked."""
+
+_BY_RANK = sorted(FORMATS.values(), key=lambda each: each.rank)
+
+
+def formats() -> tuple[str, ...]:
+    """Every name that a source may declare."""
+    return ("auto", *sorted(FORMATS), TEXT)
+
+
+def parse(line: bytes, format: str = "auto", *, received: datetime) -> Parsed:  # noqa: A002
+    """Read one line; never raises for any bytes.
+
+    What does not parse comes back as `{"message": text}` marked `parse_failed`. `received` (UTC)
+    gives the year to times that lack one. Raises ValueError for a format that there is not.
+    """
+    if len(line) > MAX_LINE:
+        return _unparsed(line[:MAX_LINE], (PARSE_FAILED, "truncated"))
+    line = line.strip()
+    if format == TEXT:
+        return _unparsed(line, ())
+    for each in _BY_RANK if format == "auto" else (_named(format),):
+        if line.startswith(each.starts) or not each.starts:
+            parsed = each.read(line, received)
+            if parsed is not None:
+                return parsed
+    return _unparsed(line, (PARSE_FAILED,))
+
+
+def _named(name: str) -> Format:
+    try:
+        return FORMATS[name]
+    except KeyError:
+        raise ValueError(f"no format called {name!r}; known: {', '.join(formats())}") from None
+
+
+def _unparsed(line: bytes, marks: tuple[str, ...]) -> Parsed:
+    text = line.decode("utf-8", "replace")
+    return Parsed(fields={"message": text}, format=TEXT, marks=marks)

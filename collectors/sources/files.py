@@ -1,0 +1,157 @@
+"""Events from files: what is in them, record by record, whatever they are called."""
+
+import gzip
+import io
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+from evtx import PyEvtxParser
+
+from collectors import codec
+from collectors.bus.contract import Malformed
+from collectors.formats import Parsed, parse
+from collectors.formats.json_object import flat, of_object
+from collectors.formats.times import event_time
+
+ENDINGS = (".ndjson", ".jsonl", ".json", ".log", ".evtx")
+MAX_BROKEN_RECORDS = 100_000
+"""Records in a row that an EVTX file may fail to give."""
+MAX_JSON_FILE = 1 << 30
+"""Bytes of a `.json` file, which is read whole."""
+
+
+class FileRecord:
+    """One record of a file, parsed when it is first looked at."""
+
+    def __init__(
+        self,
+        index: int,
+        line: bytes | None = None,
+        *,
+        received: datetime,
+        given: Parsed | None = None,
+        format: str = "json",  # noqa: A002
+        error: str | None = None,
+    ) -> None:
+        self.index = index
+        """Counts every record of the file from 0, unreadable ones too."""
+        self.line = line
+        """The line as it stands in the file, None where a record is not a line."""
+        self._received = received
+        self._given = given
+        self._format = format
+        self._error = error
+
+    @cached_property
+    def parsed(self) -> Parsed | None:
+        """The record's fields, time, format and marks; None where it could not be read."""
+        if self._given is not None or self.line is None:
+            return self._given
+        return parse(self.line, self._format, received=self._received)
+
+    @property
+    def fields(self) -> dict[str, Any] | None:
+        """The fields; None where the record is not an event."""
+        return None if self.error is not None or self.parsed is None else self.parsed.fields
+
+    @property
+    def format(self) -> str:
+        """What the record was read as."""
+        return self._format if self.parsed is None else self.parsed.format
+
+    @property
+    def error(self) -> str | None:
+        """Why there are no fields; a line of no known format is an event, its own message."""
+        if self._error is None and self._format == "json" and self.parsed is not None:
+            return "not a JSON object" if "parse_failed" in self.parsed.marks else None
+        return self._error
+
+
+def read_events(path: str, *, received: datetime | None = None) -> Iterator[FileRecord]:
+    """Every record of a file in order; `-` is NDJSON on standard input.
+
+    `received` (UTC) gives the year to times that lack one; without it that is when the file was
+    last changed. Raises Malformed for a name of no known kind, OSError where it can't be read.
+    """
+    if path == "-":
+        yield from _lines(sys.stdin.buffer, "json", received or datetime.now(UTC))
+        return
+    plain = path.removesuffix(".gz")
+    ending = Path(plain).suffix.lower()
+    if ending not in ENDINGS or (ending == ".evtx" and plain != path):
+        raise Malformed(
+            f"{path}: expected a name that ends in {', '.join(ENDINGS)} (all but .evtx also .gz),"
+            " or - for NDJSON on standard input"
+        )
+    moment = received or datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
+    if ending == ".evtx":
+        yield from _evtx(path, moment)
+        return
+    with _opened(path) as stream:
+        if ending == ".json":
+            yield from _values(stream, path, moment)
+        else:
+            yield from _lines(stream, "auto" if ending == ".log" else "json", moment)
+
+
+def _opened(path: str) -> IO[bytes]:
+    if path.endswith(".gz"):
+        return io.BufferedReader(gzip.open(path), 1 << 18)
+    return Path(path).open("rb", buffering=1 << 18)
+
+
+def _lines(stream: IO[bytes], format: str, received: datetime) -> Iterator[FileRecord]:  # noqa: A002
+    """One record a line; blank lines are none."""
+    index = 0
+    for ended in stream:
+        line = ended.rstrip(b"\r\n")
+        if line and not line.isspace():
+            yield FileRecord(index, line, received=received, format=format)
+            index += 1
+
+
+def _values(stream: IO[bytes], path: str, received: datetime) -> Iterator[FileRecord]:
+    """One value, the elements of one array, or values one after another."""
+    data = stream.read(MAX_JSON_FILE + 1)
+    if len(data) > MAX_JSON_FILE:
+        raise Malformed(f"{path}: over {MAX_JSON_FILE} bytes; write it as .ndjson instead")
+    for index, value in enumerate(codec.load_many(data)):
+        if isinstance(value, dict):
+            yield FileRecord(index, received=received, given=of_object(value))
+        else:
+            error = str(value) if isinstance(value, ValueError) else "not a JSON object"
+            yield FileRecord(index, received=received, error=error)
+
+
+def _evtx(path: str, received: datetime) -> Iterator[FileRecord]:
+    """Records of a Windows event log file, in the order of the file."""
+    try:
+        records = iter(PyEvtxParser(path).records_json())
+    except RuntimeError as error:
+        raise Malformed(f"{path}: expected a Windows event log: {error}") from error
+    broken = index = 0
+    while broken < MAX_BROKEN_RECORDS:
+        try:
+            record = next(records, None)
+        except RuntimeError as error:
+            broken += 1
+            yield FileRecord(index, received=received, format="evtx", error=str(error))
+        else:
+            if record is None:
+                return
+            broken = 0
+            yield _evtx_record(index, record["data"].encode("utf-8", "surrogatepass"), received)
+        index += 1
+
+
+def _evtx_record(index: int, data: bytes, received: datetime) -> FileRecord:
+    try:
+        fields = flat(codec.loads(data))
+    except ValueError as error:
+        return FileRecord(index, received=received, format="evtx", error=str(error))
+    given = Parsed(fields=fields, time=event_time(fields), format="evtx")
+    return FileRecord(index, received=received, format="evtx", given=given)
