@@ -1,1 +1,6 @@
-"""The Sigma engine: rules compiled to predicates, matched at once."""
+"""The Sigma engine: loads rules, says which match an event, and is quick about it."""
+
+from detection.sigma.ruleset import Engine, load
+from rules.catalog import Fault, RuleInfo
+
+__all__ = ["Engine", "Fault", "RuleInfo", "load"]

@@ -1,0 +1,91 @@
+"""Remembers which predicates hold for a value, as one small number for each distinct set."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from detection.sigma.lookup import Lookup
+from detection.sigma.values import OBJECT, text_of
+
+MAX_VALUE_CHARACTERS = 16_384
+"""Longer values, and lists of more than MAX_ELEMENTS, are answered anew each time."""
+MAX_ELEMENTS = 64
+ENTRY_BYTES = 120
+"""What an entry costs beside its value."""
+
+
+class Sets:
+    """Gives every distinct set of predicate numbers one small number; 0 is the empty set."""
+
+    def __init__(self) -> None:
+        self.sets: list[frozenset[int]] = [frozenset()]
+        self._numbers: dict[frozenset[int], int] = {frozenset(): 0}
+        self.spent = 0
+        """Estimated bytes of everything remembered by these sets and the answers that use them."""
+
+    def clear(self) -> None:
+        """Give all numbers anew; whoever holds one must drop it."""
+        self.sets[1:] = []
+        self._numbers = {frozenset(): 0}
+        self.spent = 0
+
+    def number(self, held: frozenset[int]) -> int:
+        """The number of a set, new or known."""
+        found = self._numbers.get(held)
+        if found is None:
+            found = self._numbers[held] = len(self.sets)
+            self.sets.append(held)
+            self.spent += sys.getsizeof(held) + ENTRY_BYTES
+        return found
+
+
+class Answers(dict[Any, int]):
+    """Value of one field to the number of the set of predicates that hold for it.
+
+    Keys are what values.find returns: None, scalars, OBJECT, tuples of them. Indexing with a new
+    one works the answer out. Equal keys have equal texts but for 0 and 1, which equal False and
+    True: those are never remembered as such.
+    """
+
+    def __init__(self, lookups: Sequence[Lookup], sets: Sets) -> None:
+        super().__init__()
+        self._lookups = lookups
+        self._sets = sets
+        self._present = frozenset(number for each in lookups for number in each.present)
+        self._absent = frozenset(number for each in lookups for number in each.absent)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start afresh, with the two answers that always are the same."""
+        self.clear()
+        self[None] = self._sets.number(self._absent)
+        self[OBJECT] = self._sets.number(self._present)
+
+    def __missing__(self, value: Any) -> int:
+        if isinstance(value, str):
+            held = set(self._present)
+            for lookup in self._lookups:
+                held.update(lookup.holding(value))
+            number = self._sets.number(frozenset(held))
+            if len(value) <= MAX_VALUE_CHARACTERS:
+                self[value] = number
+                self._sets.spent += sys.getsizeof(value) + ENTRY_BYTES
+            return number
+        if isinstance(value, tuple):
+            return self._of_elements(value)
+        number = self[text_of(value)]
+        if value not in (0, 1) and value == value:  # noqa: PLR0124 - NaN is never found again
+            self[value] = number
+            self._sets.spent += ENTRY_BYTES
+        return number
+
+    def _of_elements(self, values: tuple[Any, ...]) -> int:
+        sets = self._sets.sets
+        held = frozenset().union(*(sets[self[value]] for value in values))
+        number = self._sets.number(held)
+        if len(values) <= MAX_ELEMENTS:
+            self[values] = number
+            self._sets.spent += ENTRY_BYTES * len(values)
+        return number
+
+

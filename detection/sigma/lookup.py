@@ -1,0 +1,98 @@
+"""Which predicates of one field hold for one text, for the rules of one log source."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import hyperscan
+
+from detection.sigma.predicates import TEXT_KINDS, Kind, Predicate, tester
+from detection.sigma.scan import Scanner, compiles, expression, scanner
+
+FEW = 6
+"""Up to so many patterns, asking each in turn is quicker than one pass of Hyperscan."""
+Numbered = tuple[int, Predicate]
+Test = tuple[int, Callable[[str], bool]]
+
+
+class Lookup:
+    """Answers all predicates of a field at once. Immutable; holds no cache.
+
+    Folded text kinds come from a dictionary (exact) or one scan (the others); regular expressions
+    are looked for in one scan too and confirmed one by one; the rest is asked one by one.
+    """
+
+    def __init__(self, predicates: Iterable[Numbered], cache: Path | None) -> None:
+        self.present: list[int] = []
+        self.absent: list[int] = []
+        self._exact: dict[str, list[int]] = {}
+        folded: list[Numbered] = []
+        regexes: list[Numbered] = []
+        self._raw: list[Test] = []
+        for number, predicate in predicates:
+            kind = predicate.kind
+            if kind is Kind.PRESENT:
+                self.present.append(number)
+            elif kind is Kind.ABSENT:
+                self.absent.append(number)
+            elif kind is Kind.EXACT and not predicate.cased:
+                self._exact.setdefault(predicate.value, []).append(number)
+            elif kind in TEXT_KINDS and not predicate.cased:
+                folded.append((number, predicate))
+            elif kind is Kind.REGEX:
+                regexes.append((number, predicate))
+            else:
+                self._raw.append((number, tester(predicate)))
+        self._folded = _Group(folded, cache)
+        self._regexes = _Group(regexes, cache)
+
+    def holding(self, text: str) -> list[int]:
+        """The numbers of the predicates that hold for a text (those on presence are apart)."""
+        low = text.lower()
+        held = list(self._exact.get(low, ()))
+        held += self._folded.exactly(low)
+        held += self._regexes.confirmed(text)
+        held += [number for number, test in self._raw if test(text)]
+        return held
+
+
+class _Group:
+    """Predicates that one scan looks for, with the tests that say the same one by one."""
+
+    def __init__(self, predicates: Sequence[Numbered], cache: Path | None) -> None:
+        self._tests: list[Test] = [(number, tester(predicate)) for number, predicate in predicates]
+        self._unscanned = self._tests
+        self._scanned: list[Test] = []
+        self._scanner: Scanner | None = None
+        if len(predicates) > FEW:
+            self._prepare(predicates, cache)
+
+    def exactly(self, text: str) -> list[int]:
+        """What holds for a text, taking the scan at its word."""
+        if not text:  # Hyperscan sees nothing in nothing
+            return [number for number, test in self._tests if test(text)]
+        held = [number for number, test in self._unscanned if test(text)]
+        if self._scanner is not None:
+            scanned = self._scanned
+            data = text.encode("utf-8", "surrogatepass")
+            held += [scanned[position][0] for position in self._scanner.found(data)]
+        return held
+
+    def confirmed(self, text: str) -> list[int]:
+        """What holds for a text, taking the scan as a hint where it may be, else not at all."""
+        if self._scanner is None or not text or not text.isascii() or "\v" in text:
+            return [number for number, test in self._tests if test(text)]
+        hinted = [self._scanned[at] for at in self._scanner.found(text.encode("ascii"))]
+        return [number for number, test in (*self._unscanned, *hinted) if test(text)]
+
+    def _prepare(self, predicates: Sequence[Numbered], cache: Path | None) -> None:
+        patterns = [expression(predicate) for _, predicate in predicates]
+        usable = [pattern for pattern in patterns if pattern is not None]
+        try:
+            self._scanner = scanner(usable, cache)
+        except hyperscan.error:  # one of them is too much for it: find out which
+            patterns = [each if each and compiles(each) else None for each in patterns]
+            usable = [pattern for pattern in patterns if pattern is not None]
+            self._scanner = scanner(usable, cache) if usable else None
+        pairs = list(zip(self._tests, patterns, strict=True))
+        self._scanned = [test for test, pattern in pairs if pattern is not None]
+        self._unscanned = [test for test, pattern in pairs if pattern is None]

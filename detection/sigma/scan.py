@@ -1,0 +1,162 @@
+"""Many patterns answered in one pass over a value: Hyperscan databases, kept on disk by digest."""
+
+import os
+import re
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import hyperscan
+
+from detection.sigma.predicates import Kind, Predicate, Wild
+
+FLAGS = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_SINGLEMATCH
+REGEX_FLAGS = {
+    "i": hyperscan.HS_FLAG_CASELESS,
+    "m": hyperscan.HS_FLAG_MULTILINE,
+    "s": hyperscan.HS_FLAG_DOTALL,
+}
+ONE_CHARACTER = rb"(?:[\x00-\x7f]|[\xc0-\xff][\x80-\xbf]*)"
+"""In UTF-8; a lone surrogate counts as one too. What follows it never is a continuation byte."""
+CACHE_ENVIRONMENT = "CITYSOC_CACHE"
+_SAFE = re.compile(rb"[a-z0-9]")
+
+
+class Scanner:
+    """Says which of its patterns occur in a text, in one pass."""
+
+    def __init__(self, database: hyperscan.Database) -> None:
+        self._scan = database.scan
+        self._database = database  # its scratch lives with it
+
+    def found(self, data: bytes) -> list[int]:
+        """Positions, in the list compiled, of the patterns that occur in `data`."""
+        hits: list[int] = []
+        self._scan(data, match_event_handler=_note, context=hits)
+        return hits
+
+
+def _note(number: int, _start: int, _end: int, _flags: int, hits: list[int]) -> None:
+    hits.append(number)
+
+
+def expression(predicate: Predicate) -> tuple[bytes, int] | None:
+    """What to tell Hyperscan to find a predicate in UTF-8 bytes, None if it had better not look.
+
+    A text kind is found exactly. A regular expression may be found where RE2 would not find it
+    (`$` before a last line break), never the other way in ASCII without vertical tabs.
+    """
+    kind, value = predicate.kind, predicate.value
+    if kind is Kind.REGEX:
+        flags, pattern = value
+        if not pattern.isascii() or "\x00" in pattern:
+            return None
+        total = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
+        for flag in flags:
+            total |= REGEX_FLAGS[flag]
+        return pattern.encode("ascii"), total
+    if kind is Kind.CONTAINS:
+        return literal(value), FLAGS
+    if kind is Kind.STARTS:
+        return rb"\A" + literal(value), FLAGS
+    if kind is Kind.ENDS:
+        return literal(value) + rb"\z", FLAGS
+    if kind is Kind.WILD:
+        return _wild(value), FLAGS
+    return None
+
+
+def literal(text: str) -> bytes:
+    """The text's UTF-8 bytes as a pattern that matches them alone."""
+    data = text.encode("utf-8", "surrogatepass")
+    return b"".join(
+        bytes((byte,)) if _SAFE.match(bytes((byte,))) else b"\\x%02x" % byte for byte in data
+    )
+
+
+def scanner(patterns: Sequence[tuple[bytes, int]], cache: Path | None) -> Scanner:
+    """Compile patterns, or load them as compiled before. Raises hyperscan.error if it can't."""
+    path = cache / f"{_digest(patterns)}.hsdb" if cache else None
+    if path is not None:
+        loaded = _load(path)
+        if loaded is not None:
+            return Scanner(loaded)
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=[pattern for pattern, _ in patterns],
+        ids=list(range(len(patterns))),
+        flags=[flags for _, flags in patterns],
+        elements=len(patterns),
+    )
+    if path is not None:
+        _store(path, hyperscan.dumpb(database))
+    return Scanner(database)
+
+
+def compiles(pattern: tuple[bytes, int]) -> bool:
+    """Whether Hyperscan takes this pattern at all."""
+    try:
+        scanner([pattern], None)
+    except hyperscan.error:
+        return False
+    return True
+
+
+def cache_folder() -> Path | None:
+    """Where compiled databases are kept, None if that is no folder of ours alone.
+
+    `$CITYSOC_CACHE`, else `~/.cache/citysoc`. A database is trusted as code is, so a folder that
+    others may write to is not used.
+    """
+    named = os.environ.get(CACHE_ENVIRONMENT)
+    base = Path(named) if named else Path.home() / ".cache" / "citysoc"
+    folder = base / "hyperscan"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError:
+        return None
+    return folder if status.st_uid == os.getuid() and not status.st_mode & 0o022 else None
+
+
+def _wild(pattern: Sequence[str | Wild]) -> bytes:
+    parts = [
+        literal(part) if isinstance(part, str) else b".*" if part is Wild.TEXT else ONE_CHARACTER
+        for part in pattern
+    ]
+    head = b"" if pattern[0] is Wild.TEXT else rb"\A"
+    tail = b"" if pattern[-1] is Wild.TEXT else rb"\z"
+    return head + b"".join(parts[not head : len(parts) - (not tail)]) + tail
+
+
+def _digest(patterns: Sequence[tuple[bytes, int]]) -> str:
+    digest = blake2b(hyperscan.__version__.encode(), digest_size=16)
+    for pattern, flags in patterns:
+        digest.update(b"%d:%d:" % (flags, len(pattern)) + pattern)
+    return digest.hexdigest()
+
+
+def _load(path: Path) -> hyperscan.Database | None:
+    """A stored database, None if there is none or it is not whole or not of this machine."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    if blake2b(data[16:], digest_size=16).digest() != data[:16]:
+        return None
+    try:
+        database = hyperscan.loadb(data[16:], hyperscan.HS_MODE_BLOCK)
+        database.scratch = hyperscan.Scratch(database)
+    except hyperscan.error:
+        return None
+    return database
+
+
+def _store(path: Path, data: bytes) -> None:
+    """Best effort: without it the next start compiles again."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(blake2b(data, digest_size=16).digest() + data)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,125 @@
+"""All that rules asking for one log source need to be matched."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detection.sigma.condition import Condition, used, witness
+from detection.sigma.compile import Predicates
+from detection.sigma.held import Answers, Sets
+from detection.sigma.lookup import Lookup, Numbered
+from detection.sigma.predicates import Kind, Predicate, tester
+from detection.sigma.values import OBJECT, find, text_of, texts
+
+SEPARATOR = "\x1f"
+"""Between the values of an event when all are searched at once."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The compiled rules of one log source, shared by every set of log sources it is in."""
+
+    rules: Sequence[int]
+    lookups: Mapping[str, Lookup]
+    joined: Lookup | None
+    """Keywords that can be looked for in all values at once."""
+    apart: Lookup | None
+    """Keywords that must be looked for in each value by itself."""
+    references: Sequence[Numbered]
+    witnessed: Mapping[int, Sequence[int]]
+    """Predicate to the rules that can only match if it, or another such, holds."""
+    always: Sequence[int]
+    """Rules that must be looked at whatever holds."""
+
+
+@dataclass
+class _Parts:
+    fields: dict[str, list[Numbered]] = field(default_factory=dict)
+    joined: list[Numbered] = field(default_factory=list)
+    apart: list[Numbered] = field(default_factory=list)
+    references: list[Numbered] = field(default_factory=list)
+
+
+def compile_source(
+    rules: Mapping[int, Condition], predicates: Predicates, cache: Path | None
+) -> Source:
+    """Compile the rules (number to condition) that ask for one log source."""
+    parts = _Parts()
+    for number in sorted({each for condition in rules.values() for each in used(condition)}):
+        _sort(number, predicates.all[number], parts)
+    witnessed: dict[int, list[int]] = {}
+    always: list[int] = []
+    for rule, condition in rules.items():
+        found = witness(condition, predicates.rarity)
+        if found is None:
+            always.append(rule)
+        for number in found or ():
+            witnessed.setdefault(number, []).append(rule)
+    return Source(
+        rules=tuple(rules),
+        lookups={name: Lookup(each, cache) for name, each in parts.fields.items()},
+        joined=Lookup(parts.joined, cache) if parts.joined else None,
+        apart=Lookup(parts.apart, cache) if parts.apart else None,
+        references=parts.references,
+        witnessed=witnessed,
+        always=always,
+    )
+
+
+class Keywords:
+    """Which keywords of several sources an event holds, over all its values."""
+
+    def __init__(self, sources: Iterable[Source], sets: Sets) -> None:
+        sources = list(sources)
+        self._joined = [each.joined for each in sources if each.joined]
+        apart = [each.apart for each in sources if each.apart]
+        self.apart = Answers(apart, sets) if apart else None
+        self._sets = sets
+
+    def __bool__(self) -> bool:
+        return bool(self._joined) or self.apart is not None
+
+    def number(self, event: Mapping[str, Any]) -> int:
+        """The number of the set of keyword predicates that hold."""
+        values = list(texts(event))
+        held: set[int] = set()
+        if self._joined:
+            text = SEPARATOR.join(values)
+            for lookup in self._joined:
+                held.update(lookup.holding(text))
+        if self.apart is not None:
+            for value in values:
+                held |= self._sets.sets[self.apart[value]]
+        return self._sets.number(frozenset(held)) if held else 0
+
+
+def references_held(references: Sequence[Numbered], event: Mapping[str, Any]) -> frozenset[int]:
+    """The references that hold: one field's text compared with another's, both folded."""
+    held = set()
+    for number, predicate in references:
+        how, other = predicate.value
+        for wanted in _folded(event, other):
+            test = tester(Predicate(None, how, wanted))
+            if any(map(test, _folded(event, str(predicate.field)))):
+                held.add(number)
+                break
+    return frozenset(held)
+
+
+def _folded(event: Mapping[str, Any], name: str) -> list[str]:
+    found = find(event, name)
+    values = found if isinstance(found, tuple) else (found,)
+    return [text_of(value).lower() for value in values if value is not None and value is not OBJECT]
+
+
+def _sort(number: int, predicate: Predicate, parts: _Parts) -> None:
+    entry = (number, predicate)
+    if predicate.kind is Kind.REFERENCE:
+        parts.references.append(entry)
+    elif predicate.field is not None:
+        parts.fields.setdefault(predicate.field, []).append(entry)
+    elif predicate.kind is Kind.CONTAINS and SEPARATOR not in predicate.value:
+        parts.joined.append(entry)
+    else:
+        parts.apart.append(entry)

@@ -1,0 +1,252 @@
+"""Reads Sigma rules from files and folders, collecting every fault with its file and line."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, cast
+from uuid import NAMESPACE_URL, uuid5
+
+import yaml
+from sigma.exceptions import SigmaError
+from sigma.modifiers import SigmaWideModifier, modifier_mapping
+from sigma.rule import SigmaRule
+
+from collectors.logsource import LogSource
+
+modifier_mapping.setdefault("utf16le", SigmaWideModifier)  # in the specification, not in pySigma
+
+RULE_ENDINGS = (".yml", ".yaml")
+CASES_ENDING = ".cases.yml"
+MAX_FILE_BYTES = 1_048_576
+DEFAULT_LEVEL = "medium"
+"""Of a rule that names none; `rules check` asks for one."""
+HUNTING_TAG = "detection.threat-hunting"
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """Why a rule, or part of one, is not used. `line` counts from 1."""
+
+    path: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+@dataclass(frozen=True)
+class RuleInfo:
+    """What is worth knowing of a rule once it runs."""
+
+    id: str
+    title: str
+    level: str
+    ruleset: str
+    """`hunting` for a rule tagged so, else nothing; with the level it gives the default state."""
+    logsource: LogSource
+    path: str
+    line: int
+    tags: tuple[str, ...] = ()
+    advice: str = ""
+    """One sentence for whoever gets the alert (the rule's own attribute `advice`)."""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule as read: its document, and pySigma's view of it."""
+
+    info: RuleInfo
+    document: dict[str, Any]
+    sigma: SigmaRule
+
+
+@dataclass
+class Catalog:
+    """All rules that could be read, in the order of their ids, and all that could not."""
+
+    rules: list[Rule] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    digest: str = ""
+    """Of every byte of every file read."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML document of a file and where its lines are."""
+
+    path: str
+    line: int
+    content: Any
+    lines: dict[str, int]
+    """Line of each top-level key, and of each key below `detection`."""
+
+    def line_of(self, *names: str) -> int:
+        """The line of the first of these keys that the document has, else its own first line."""
+        return next((self.lines[name] for name in names if name in self.lines), self.line)
+
+
+def rule_files(paths: Sequence[str | Path]) -> list[Path]:
+    """Every rule file named or below a folder named, once, in order. Cases files are no rules.
+
+    Raises FileNotFoundError for a path that is not there.
+    """
+    found: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        if not path.exists():
+            raise FileNotFoundError(f"no rules at '{path}': expected a rule file or a folder")
+        candidates = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in candidates:
+            named = file == path or file.suffix in RULE_ENDINGS
+            if named and file.is_file() and not file.name.endswith(CASES_ENDING):
+                found.setdefault(file.resolve(), file)
+    return list(found.values())
+
+
+def read(paths: Sequence[str | Path]) -> Catalog:
+    """Read all rules at `paths`; one bad rule never hides another.
+
+    Raises FileNotFoundError for a path that is not there.
+    """
+    catalog = Catalog()
+    digest = blake2b(digest_size=16)
+    seen: dict[str, RuleInfo] = {}
+    for file in rule_files(paths):
+        data = _bytes(file, catalog.faults)
+        digest.update(len(data).to_bytes(8, "big") + data)
+        for document in documents(str(file), data, catalog.faults):
+            rule = parse(document, catalog.faults)
+            if rule is None:
+                continue
+            first = seen.setdefault(rule.info.id, rule.info)
+            if first is not rule.info:
+                where = f"{first.path}:{first.line}"
+                message = f"id {rule.info.id} is taken by the rule at {where}; give each its own"
+                catalog.faults.append(Fault(str(file), document.line_of("id"), message))
+                continue
+            catalog.rules.append(rule)
+    catalog.rules.sort(key=lambda rule: rule.info.id)
+    catalog.digest = digest.hexdigest()
+    return catalog
+
+
+def documents(path: str, data: bytes, faults: list[Fault]) -> Iterator[Document]:
+    """The YAML documents of a file, as far as they can be read."""
+    try:
+        loader = yaml.CSafeLoader(data)
+    except yaml.YAMLError as error:
+        faults.append(_yaml_fault(path, error))
+        return
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            content = loader.construct_document(node)
+            if content is not None:
+                yield Document(path, node.start_mark.line + 1, content, dict(_lines(node)))
+    except yaml.YAMLError as error:
+        faults.append(_yaml_fault(path, error))
+    except (ValueError, RecursionError) as error:  # an impossible date, a bottomless nesting
+        faults.append(Fault(path, 1, f"YAML cannot be read: {error}"))
+    finally:
+        loader.dispose()
+
+
+def parse(document: Document, faults: list[Fault]) -> Rule | None:
+    """Make a rule of a document, or note why not."""
+    path, content = document.path, document.content
+    if not isinstance(content, dict):
+        message = f"expected a rule (a map), found {type(content).__name__}"
+        faults.append(Fault(path, document.line, message))
+        return None
+    for kind in ("correlation", "filter", "action"):
+        if kind in content and "detection" not in content:
+            message = f"a Sigma {kind} document; this version evaluates detection rules only"
+            faults.append(Fault(path, document.line_of(kind), message))
+            return None
+    try:
+        sigma = SigmaRule.from_dict(content, collect_errors=True)
+    except (SigmaError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        faults.append(Fault(path, document.line, f"not a Sigma rule: {error}"))
+        return None
+    for problem in sigma.errors:
+        faults.append(Fault(path, line_for(problem, document), _message(problem)))
+    if sigma.errors:
+        return None
+    return Rule(_info(sigma, document), content, sigma)
+
+
+def line_for(error: Exception, document: Document) -> int:
+    """The line that an error of pySigma is most likely about."""
+    section = type(error).__name__.removeprefix("Sigma").removesuffix("Error").lower()
+    text = str(error)
+    named = [key for key in document.lines if "|" in key and any(
+        f"'{part}'" in text for part in key.split("|")[1:]
+    )]
+    return document.line_of(*named, _SECTIONS.get(section, section), "detection")
+
+
+_SECTIONS = {
+    "identifier": "id",
+    "modifier": "detection",
+    "condition": "condition",
+    "tag": "tags",
+    "value": "detection",
+}
+
+
+def _info(sigma: SigmaRule, document: Document) -> RuleInfo:
+    asked = sigma.logsource
+    tags = tuple(str(tag) for tag in sigma.tags)
+    return RuleInfo(
+        id=str(sigma.id or uuid5(NAMESPACE_URL, f"{asked.to_dict()} {sigma.title}")),
+        title=sigma.title,
+        level=sigma.level.name.lower() if sigma.level else DEFAULT_LEVEL,
+        ruleset="hunting" if HUNTING_TAG in tags else "",
+        logsource=LogSource(
+            *((part or "").lower() for part in (asked.product, asked.category, asked.service))
+        ),
+        path=document.path,
+        line=document.line,
+        tags=tags,
+        advice=str(sigma.custom_attributes.get("advice", "")).strip(),
+        description=(sigma.description or "").strip(),
+    )
+
+
+def _bytes(file: Path, faults: list[Fault]) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        faults.append(Fault(str(file), 1, f"cannot be read: {error.strerror}"))
+        return b""
+    if len(data) > MAX_FILE_BYTES:
+        faults.append(Fault(str(file), 1, f"larger than {MAX_FILE_BYTES:,} bytes; split it"))
+        return b""
+    return data
+
+
+def _lines(node: yaml.Node) -> Iterator[tuple[str, int]]:
+    """Key and line, those below `detection` first so that the top level's win."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key, value in node.value:
+        if key.value == "detection" and isinstance(value, yaml.MappingNode):
+            for name, definition in value.value:
+                yield from _lines(definition)
+                yield name.value, name.start_mark.line + 1
+    for key, _ in node.value:
+        if isinstance(key.value, str):
+            yield key.value, key.start_mark.line + 1
+
+
+def _yaml_fault(path: str, error: yaml.YAMLError) -> Fault:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    return Fault(path, mark.line + 1 if mark else 1, f"not YAML: {problem}")
+
+
+def _message(error: SigmaError) -> str:
+    return str(cast("Any", error).args[0] if error.args else error)
