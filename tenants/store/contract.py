@@ -1,4 +1,4 @@
-"""What every event store promises: each event once, found by the tenant it belongs to and no other."""
+"""What every event store promises: each event once, found by its own tenant and no other."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
