@@ -42,7 +42,9 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     field: str = ""
     """Top-level field that holds the sender's own id of each event."""
     key: str = ""
-    """The request's Idempotency-Key; an event is then this key and its line number."""
+    """The request's Idempotency-Key; an event is then this key, `first` and its line number."""
+    first: int = 0
+    """Idempotency-Offset: how many events of the same key were in requests before this one."""
     nonce: str
     """128 random bits as hex, drawn when the request was accepted."""
 
@@ -156,7 +158,7 @@ class _Door:
             if isinstance(own, str | int) and own != "" and not isinstance(own, bool):
                 return f"id:{own}"
         if identity.key:
-            return f"key:{identity.key}:{number}"
+            return f"key:{identity.key}:{identity.first + number}"
         return f"{identity.nonce}:{number}"
 
 

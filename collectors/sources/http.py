@@ -35,6 +35,7 @@ CHUNK_SECONDS = 15.0
 """How long a sender may pause within a body."""
 BODY_SECONDS = 120.0
 """How long a whole body may take."""
+MAX_DIGITS = 18
 DRAIN_BYTES = 64 << 20
 DRAIN_SECONDS = 5.0
 """What is read and thrown away after a refusal, so that its reason arrives at all."""
@@ -152,6 +153,7 @@ def _admit(
     identity = Identity(
         field=headers.get("event-id-field", ""),
         key=headers.get("idempotency-key", ""),
+        first=_number(headers.get("idempotency-offset", "")),
         nonce=secrets.token_hex(16),
     )
     return admit(route, lines, received=received, identity=identity)
@@ -176,9 +178,9 @@ class Body:
 async def _read(headers: Mapping[str, str], body: Body, share: Share, *, gzip: bool) -> bytes:
     """The body as it came; raises Refusal for one too large or too slow, Overloaded, Gone."""
     limit = MAX_COMPRESSED if gzip else MAX_BODY
-    declared = headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared) > limit:
-        raise too_large(f"a body of {int(declared):,} bytes")
+    declared = _number(headers.get("content-length", ""))
+    if declared > limit:
+        raise too_large(f"a body of {declared:,} bytes")
     data = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -233,3 +235,8 @@ def _gzip(headers: Mapping[str, str]) -> bool:
     if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise unknown_encoding(encoding)
     return encoding.endswith("gzip")
+
+
+def _number(text: str) -> int:
+    """A header's number, 0 for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_DIGITS else 0
