@@ -5,18 +5,21 @@ import secrets
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from tenants import audit, schema
 from tenants.access import OPERATOR, Conflict, Invalid, NotFound, Principal, Role
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
 from tenants.onboarding import checked_text, visible_tenant
-from tenants.signin import hash_password
+from tenants.passwords import (
+    checked_password,
+    end_sessions,
+    hash_password,
+    set_password,
+)
 
 USER_ID = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,98}")
-MIN_PASSWORD = 12
-MAX_PASSWORD = 200
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,28 +163,6 @@ def first_administrator(database: Database, *, clock: Clock = utc_now) -> UserCr
         )
     except Conflict:  # another process was faster
         return None
-
-
-def checked_password(password: str) -> str:
-    """A password that is long enough. Raises Invalid, without repeating it."""
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise Invalid(
-            f"a password of {len(password)} characters", f"{MIN_PASSWORD} to {MAX_PASSWORD}"
-        )
-    return password
-
-
-def set_password(connection: Connection, user: str, hashed: str) -> None:
-    """Store the hash of a new password and end every session that the old one opened."""
-    columns = schema.users.c
-    query = update(schema.users).where(columns.id == user)
-    connection.execute(query.values(password_hash=hashed))
-    end_sessions(connection, user)
-
-
-def end_sessions(connection: Connection, user: str) -> None:
-    """Sign a user out everywhere."""
-    connection.execute(delete(schema.sessions).where(schema.sessions.c.user_id == user))
 
 
 def _exists(connection: Connection, user: str) -> bool:

@@ -14,14 +14,24 @@ from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
 
 DAY = 86400.0
-TOPICS: Mapping[str, tuple[int, Retention]] = {
-    "events": (4, Retention(seconds=7 * DAY)),
-    "signals": (1, Retention(seconds=14 * DAY)),
-    "alerts": (1, Retention(seconds=14 * DAY)),
-    "dead": (1, Retention(seconds=30 * DAY)),
-}
-"""Per kind of topic its partitions and retention. Signals outlive the 8 days that correlation
-reads again when it starts."""
+REREAD = 14 * DAY
+"""How long signals and alerts are kept at least: correlation reads 8 days again when it starts."""
+
+Topics = Mapping[str, tuple[int, Retention]]
+"""Per kind of topic its partitions and retention."""
+
+
+def topic_plan(*, partitions: int = 4, retention: Retention | None = None) -> Topics:
+    """The topics of every tenant; `events` has these partitions, all at least this retention."""
+    events = retention or Retention()
+    seconds = None if events.seconds is None else max(events.seconds, REREAD)
+    small = Retention(seconds=seconds, bytes=events.bytes)
+    return {
+        "events": (partitions, events),
+        "signals": (1, small),
+        "alerts": (1, small),
+        "dead": (1, small),
+    }
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +48,11 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
 class Registry:
     """Reads the slices of every tenant; for stages, not for people (see tenants.onboarding)."""
 
-    def __init__(self, database: Database, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, *, topics: Topics | None = None, clock: Clock = utc_now
+    ) -> None:
         self._database = database
+        self._topics = topics or topic_plan()
         self._clock = clock
 
     def version(self) -> int:
@@ -92,7 +105,7 @@ class Registry:
         """Make the topics of tenants that have none yet. Safe to repeat, by several processes."""
         present = bus.topics()
         for tenant in self.tenants():
-            for kind, (partitions, retention) in TOPICS.items():
+            for kind, (partitions, retention) in self._topics.items():
                 if present.get(f"{kind}.{tenant}", 0) < partitions:
                     bus.create_topic(f"{kind}.{tenant}", partitions=partitions, retention=retention)
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
 
 from tenants import audit, schema
@@ -16,6 +14,7 @@ from tenants.access import Invalid, NotFound, Principal, Role
 from tenants.clock import Clock, moment, stamp, utc_now
 from tenants.database import Database
 from tenants.onboarding import checked_text
+from tenants.passwords import checked_password, hash_password, set_password, verify_password
 from tenants.throttle import Throttle
 
 IDLE = timedelta(hours=12)
@@ -23,7 +22,6 @@ LONGEST = timedelta(days=7)
 _SEEN_STEP = timedelta(minutes=5)
 """How stale `seen` may be: a page view is not worth a write."""
 MAX_TOKENS = 20
-_hasher = PasswordHasher()
 
 
 class SigninRefused(Exception):
@@ -112,6 +110,19 @@ class Signin:
             query = delete(schema.sessions).where(schema.sessions.c.id_hash == _digest(secret))
             connection.execute(query)
 
+    def change_password(self, principal: Principal, old: str, new: str) -> None:
+        """Replace one's own password; signs out everywhere. Raises SigninRefused, Invalid."""
+        new = checked_password(new)
+        query = select(schema.users.c.password_hash).where(schema.users.c.id == principal.user)
+        with self._database.read() as connection:
+            stored = connection.scalar(query)
+        if stored is None or not verify_password(stored, old):
+            raise SigninRefused
+        hashed = hash_password(new)
+        with self._database.write() as connection:
+            set_password(connection, principal.user, hashed)
+            self._audit(connection, principal.user, "password changed")
+
     def token_principal(self, token: str) -> Principal | None:
         """Whom an API token speaks for."""
         query = select(schema.tokens.c.user_id).where(schema.tokens.c.token_hash == _digest(token))
@@ -195,19 +206,6 @@ def csrf_token(secret: str) -> str:
 def csrf_fits(session: Session, given: str) -> bool:
     """Whether a form or header carries the session's own CSRF token."""
     return hmac.compare_digest(session.csrf.encode(), given.encode("utf-8", "surrogatepass"))
-
-
-def hash_password(password: str) -> str:
-    """Argon2id with the library's current parameters."""
-    return _hasher.hash(password)
-
-
-def verify_password(stored: str, password: str) -> bool:
-    """Whether the password fits; a stored text that is no hash fits nothing."""
-    try:
-        return _hasher.verify(stored, password.encode("utf-8", "surrogatepass"))
-    except (VerificationError, InvalidHashError):
-        return False
 
 
 def load_principal(connection: Connection, user: str) -> Principal | None:

@@ -1,0 +1,74 @@
+"""Everything that the API and the console stand on, put together once."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tenants.access import Principal
+from tenants.assets import AssetBook
+from tenants.audit import Audit
+from tenants.clock import Clock, utc_now
+from tenants.database import Database
+from tenants.hunt import Hunt
+from tenants.onboarding import Onboarding
+from tenants.people import People
+from tenants.policies import PolicyBook, RuleText
+from tenants.signin import Signin
+from tenants.source_kinds import Endpoints
+from tenants.store.contract import EventStore
+from tenants.triage.desk import Desk
+
+
+class Services:
+    """Hands out what a person may use, bound to that person. Shared by all threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        events: EventStore,
+        *,
+        endpoints: Endpoints,
+        rules: Mapping[str, RuleText],
+        status: Callable[[], dict[str, Any]],
+        clock: Clock = utc_now,
+    ) -> None:
+        """`rules` may be a mapping that changes; `status` is the report of collectors.health."""
+        self.database = database
+        self.events = events
+        self.endpoints = endpoints
+        self.rules = rules
+        self.status = status
+        self.clock = clock
+        self.signin = Signin(database, clock=clock)
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach the console over TLS, so that cookies are kept to it."""
+        return self.endpoints.console.startswith("https://")
+
+    def desk(self, principal: Principal) -> Desk:
+        """The queue."""
+        return Desk(self.database, principal, clock=self.clock)
+
+    def onboarding(self, principal: Principal) -> Onboarding:
+        """Tenants and sources."""
+        return Onboarding(self.database, principal, self.endpoints, clock=self.clock)
+
+    def people(self, principal: Principal) -> People:
+        """Users."""
+        return People(self.database, principal, clock=self.clock)
+
+    def assets(self, principal: Principal) -> AssetBook:
+        """The registers of assets."""
+        return AssetBook(self.database, principal, clock=self.clock)
+
+    def policies(self, principal: Principal) -> PolicyBook:
+        """The rules' states."""
+        return PolicyBook(self.database, principal, self.rules, clock=self.clock)
+
+    def hunt(self, principal: Principal) -> Hunt:
+        """Search in events."""
+        return Hunt(self.database, principal, self.events, clock=self.clock)
+
+    def audit(self, principal: Principal) -> Audit:
+        """Who did what."""
+        return Audit(self.database, principal)
