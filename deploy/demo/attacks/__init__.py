@@ -1,0 +1,1 @@
+"""Three staged attacks, step by step as they would stand in the logs."""
