@@ -1,12 +1,17 @@
 """The `citysoc` command: reads the call, hands over to the part that does it."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from deploy.settings import STAGES, Settings, Unset
+
+if TYPE_CHECKING:
+    from deploy.admin import Admin
 
 app = typer.Typer(
     name="citysoc",
@@ -123,6 +128,174 @@ def detect(
             stats=stats,
         )
     )
+
+
+@rules_app.command("check")
+def rules_check(
+    paths: Annotated[list[Path], typer.Argument(help="Rule files and folders.")],
+) -> None:
+    """Say what is wrong with rules, with file and line; exit code 1 if anything is."""
+    from rules.checks import check
+
+    faults = check(paths)
+    for fault in faults:
+        typer.echo(f"{fault.path}:{fault.line}: {fault.message}")
+    typer.echo(f"{len(faults)} faults" if faults else "no faults", err=True)
+    raise typer.Exit(1 if faults else 0)
+
+
+@rules_app.command("test")
+def rules_test(
+    paths: Annotated[list[Path], typer.Argument(help="Rule files and folders.")],
+) -> None:
+    """Run the cases beside each rule, and look for conditions that no case needs."""
+    from detection.cases import report
+
+    raise typer.Exit(report(paths, out=sys.stdout, err=sys.stderr))
+
+
+@tenant_app.command("add")
+def tenant_add(
+    tenant: Annotated[str, typer.Argument(metavar="ID", help="[a-z][a-z0-9]{1,30}")],
+    name: Annotated[str, typer.Option("--name", help="What people call it. [its id]")] = "",
+    kind: Annotated[
+        str, typer.Option("--kind", help="council, nhs, school, university, housing, charity …")
+    ] = "other",
+    config: Config = None,
+    data: Data = None,
+    port: Port = None,
+) -> None:
+    """Take in an organisation."""
+    with _admin(config, data, port) as admin:
+        _print(admin.add_tenant(tenant, name, kind))
+
+
+@source_app.command("add")
+def source_add(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="windows, linux, web, aws, firewall …")
+    ],
+    name: Annotated[str, typer.Option("--name", help="Unique within the tenant.")],
+    sender: Annotated[
+        list[str] | None,
+        typer.Option("--sender", help="Address or network that may send syslog; may be repeated."),
+    ] = None,
+    config: Config = None,
+    data: Data = None,
+    port: Port = None,
+) -> None:
+    """Open a door for a log source; prints its token once, and a configuration to paste."""
+    with _admin(config, data, port) as admin:
+        _print(admin.add_source(tenant, kind, name, sender or ()))
+
+
+@user_app.command("add")
+def user_add(
+    user: Annotated[str, typer.Argument(metavar="USER", help="What they sign in with.")],
+    name: Annotated[str, typer.Option("--name", help="The person's name. [the user]")] = "",
+    role: Annotated[str, typer.Option("--role", help="admin, analyst or partner")] = "analyst",
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option("--tenant", help="A partner's tenant; may be repeated."),
+    ] = None,
+    config: Config = None,
+    data: Data = None,
+    port: Port = None,
+) -> None:
+    """Let a person in; prints a random password once."""
+    if role not in {"admin", "analyst", "partner"}:
+        fail(f"no role called {role!r}; known: admin, analyst, partner")
+    with _admin(config, data, port) as admin:
+        _print(admin.add_user(user, name, role, tenant or ()))
+
+
+@alerts_app.command("list")
+def alerts_list(
+    tenant: Annotated[str, typer.Option("--tenant", help="The tenant's id.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    closed: Annotated[bool, typer.Option("--closed", help="Those with a verdict too.")] = False,
+    config: Config = None,
+    data: Data = None,
+    port: Port = None,
+) -> None:
+    """A tenant's queue, highest priority first."""
+    import msgspec
+
+    with _admin(config, data, port) as admin:
+        for item in admin.alerts(tenant, closed=closed):
+            if as_json:
+                typer.echo(msgspec.json.encode(item).decode())
+            else:
+                entity = f"{item.entity.kind} {item.entity.name}"
+                typer.echo(
+                    f"{item.priority:3}  {item.level:13}  {item.state:7}  "
+                    f"{item.count:6}×  {item.last[:16]}Z  {item.title} – {entity}"
+                )
+
+
+@app.command()
+def replay(
+    files: Annotated[
+        list[str], typer.Argument(help=".ndjson .jsonl .json .log (each also .gz), .evtx, or -.")
+    ],
+    token: Annotated[
+        str,
+        typer.Option("--token", envvar="CITYSOC_TOKEN", help="The source's token; shown once."),
+    ],
+    url: Annotated[
+        str, typer.Option("--url", help="The ingest door.")
+    ] = "http://127.0.0.1:8601/ingest/events",
+    rate: Annotated[
+        float | None, typer.Option("--rate", help="At most so many events a second.", min=0.1)
+    ] = None,
+) -> None:
+    """Send files to a running citysoc through its HTTP door."""
+    from deploy.replay import run_replay
+
+    raise typer.Exit(run_replay(files, url, token, rate))
+
+
+@app.command()
+def proof(
+    corpora: Annotated[
+        Path, typer.Option("--corpora", envvar="CITYSOC_CORPORA", help="Folder of rules and logs.")
+    ] = Path("../shared/corpora"),
+    kills: Annotated[int, typer.Option("--kills", min=0, max=50)] = 5,
+    records: Annotated[
+        int | None, typer.Option("--records", min=1, help="At most so many of each stream. [all]")
+    ] = None,
+    report: Annotated[Path, typer.Option("--report", help="Where to write it.")] = Path(
+        "reports/proof.json"
+    ),
+) -> None:
+    """Send real logs through a citysoc of its own, kill detection, and compare with `detect`."""
+    from deploy.proof.run import run_proof
+
+    raise typer.Exit(run_proof(corpora, kills=kills, limit=records, report=report))
+
+
+@contextlib.contextmanager
+def _admin(config: Path | None, data: Path | None, port: int | None) -> Iterator["Admin"]:
+    """The installation's administration; what it refuses ends the command with a clear message."""
+    from collectors.bus.contract import Overloaded
+    from deploy.admin import Admin
+    from tenants.access import Conflict, Denied, Invalid, NotFound
+
+    try:
+        admin = Admin(_settings(config, data, port))
+        try:
+            yield admin
+        finally:
+            admin.close()
+    except (Conflict, Denied, Invalid, NotFound, Overloaded) as error:
+        fail(str(error))
+
+
+def _print(answer: object) -> None:
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
 
 
 def main() -> None:

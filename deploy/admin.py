@@ -1,0 +1,87 @@
+"""What the command line does while the system runs: tenants, sources, users, alerts."""
+
+import sys
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import structlog
+
+from deploy import wiring
+from deploy.settings import Settings
+from tenants.access import OPERATOR, Role
+from tenants.database import Database
+from tenants.onboarding import Onboarding
+from tenants.people import People
+from tenants.triage.desk import Desk
+from tenants.triage.queue import Item, ItemState, QueueFilter
+
+PAGE = 200
+
+
+class Admin:
+    """The installation's database, asked as the operator of the machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+        self._endpoints = wiring.endpoints(settings)
+        self._database: Database = wiring.open_database(settings)
+
+    def add_tenant(self, tenant: str, name: str, kind: str) -> object:
+        """A new organisation, and where its people and sources go."""
+        created = self._onboarding().add_tenant(tenant, name or tenant, kind)
+        return {
+            **msgspec.structs.asdict(created),
+            "endpoints": {
+                "console": self._endpoints.console,
+                "ingest": self._endpoints.ingest_url,
+                "syslog": f"{self._endpoints.syslog_host}:{self._endpoints.syslog_port} and up",
+            },
+            "next": f"citysoc source add {created.id} KIND --name NAME",
+        }
+
+    def add_source(self, tenant: str, kind: str, name: str, senders: Sequence[str]) -> object:
+        """A new source with its token, shown this once, and a configuration to paste."""
+        created = self._onboarding().add_source(tenant, kind, name, senders=senders)
+        source = created.source
+        return {
+            "tenant": source.tenant,
+            "source": source.name,
+            "kind": source.kind,
+            "token": created.token,
+            "endpoints": {"http": source.url, "syslog": source.syslog},
+            "senders": source.senders,
+            "configuration": created.configuration,
+        }
+
+    def add_user(self, user: str, name: str, role: str, tenants: Sequence[str]) -> object:
+        """A new user with a random password, shown this once."""
+        created = People(self._database, OPERATOR).add_user(user, name or user, Role(role), tenants)
+        return {
+            "user": created.user.id,
+            "name": created.user.name,
+            "role": created.user.role,
+            "tenants": created.user.tenants,
+            "password": created.password,
+            "console": self._endpoints.console,
+        }
+
+    def alerts(self, tenant: str, *, closed: bool) -> Iterator[Item]:
+        """The tenant's queue, highest priority first; with `closed`, what is done too."""
+        self._onboarding().tenant(tenant)
+        states = frozenset(ItemState) if closed else frozenset({ItemState.OPEN, ItemState.CLAIMED})
+        asked = QueueFilter(tenants=frozenset({tenant}), states=states)
+        desk = Desk(self._database, OPERATOR)
+        cursor = None
+        while True:
+            page = desk.list(asked, cursor=cursor, limit=PAGE)
+            yield from page.items
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    def _onboarding(self) -> Onboarding:
+        return Onboarding(self._database, OPERATOR, self._endpoints)

@@ -1,0 +1,1 @@
+"""Proves on real logs that nothing is lost, doubled or judged differently, kills included."""
