@@ -8,7 +8,7 @@ import msgspec
 
 from collectors.event import VERSION, Soc, content_digest, encode, event_id, timestamp
 from collectors.fields import related
-from collectors.formats import Parsed, parse
+from collectors.formats import Parsed, formats, parse
 from collectors.recognise import logsources
 from collectors.route import Route
 
@@ -114,6 +114,8 @@ class _Door:
         self, route: Route, received: datetime, identity: Identity, marks: tuple[str, ...]
     ) -> None:
         self._route = route
+        # A format that this version does not know must not stop every tenant's door.
+        self._format = route.format if route.format in formats() else "auto"
         self._received = received
         self._received_text = timestamp(received)
         self._latest = received + AHEAD
@@ -124,7 +126,7 @@ class _Door:
     def envelope(self, line: Line) -> tuple[bytes, bool]:
         """The event's line for the bus, and whether it was understood whole."""
         route = self._route
-        parsed = parse(line.data, line.format or route.format, received=self._received)
+        parsed = parse(line.data, line.format or self._format, received=self._received)
         sources = logsources(parsed.fields, parsed.format, route.logsources)
         time, time_marks = self._time(parsed.time)
         marks = parsed.marks + line.marks + self._marks + time_marks

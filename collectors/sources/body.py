@@ -15,6 +15,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 XML_START = re.compile(rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<Events[^>]{0,200}>\s*)?<Event[\s>]")
+XML_FRAME = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<Events[^>]*>\s*)?(?:</Events>\s*)?")
 XML_EVENT = re.compile(rb"<Event[\s>]")
 XML_END = b"</Event>"
 ARRAY_START = re.compile(rb"\s*\[\s*[\[{\]\"]")
@@ -172,10 +173,12 @@ def _xml(body: bytes) -> Iterator[Line]:
     while done < len(body):
         end = body.find(XML_END, done)
         end = len(body) if end < 0 else end + len(XML_END)
-        head = body[done:end]
-        begin = XML_EVENT.search(head)
-        data = (head[begin.start() :] if begin else head).strip()
-        if data and data != b"</Events>":
-            yield Line(number + head[: begin.start() if begin else 0].count(b"\n"), data)
-        number += head.count(b"\n")
+        part = body[done:end]
+        begin = XML_EVENT.search(part)
+        at = begin.start() if begin else len(part)
+        for piece in (part[:at], part[at:]):
+            if not XML_FRAME.fullmatch(piece):
+                before = len(piece) - len(piece.lstrip())
+                yield Line(number + piece[:before].count(b"\n"), piece.strip())
+            number += piece.count(b"\n")
         done = end
