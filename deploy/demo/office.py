@@ -103,7 +103,8 @@ def _start_program(scene: _Scene) -> Iterator[str]:
         library = WINDOWS + scene.rng.choice(LIBRARIES)
         yield lines.windows(
             lines.SYSMON, 7, scene.desk.host, User=scene.desk.user, Image=image,
-            ImageLoaded=library, Signed="true", Signature="Microsoft Windows", Hashes=digest(library),
+            ImageLoaded=library, Signed="true", Signature="Microsoft Windows",
+            Hashes=digest(library),
         )  # fmt: skip
 
 

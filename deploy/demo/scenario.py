@@ -63,7 +63,7 @@ def _with_oddities(days: dict[tuple[str, str], list[Line]]) -> dict[tuple[str, s
     operator, clerk = COUNCIL.desk("a.okafor"), SCHOOL.desk("g.winslow")
     deployment = "powershell.exe -NoProfile -EncodedCommand RwBlAHQALQBTAGUAcgB2AGkAYwBlAA=="
     archive = "7z.exe a -pLetter26 Governors.7z C:\\Users\\g.winslow\\Documents\\Governors"
-    account = "new user: name=labagent, UID=998, GID=998, home=/opt/lab, shell=/usr/sbin/nologin"
+    shell = "r.nilsson : TTY=pts/1 ; PWD=/opt/lab ; USER=root ; COMMAND=/bin/bash"
     days["council", "windows"].append((
         -19_400.0,
         lines.process(
@@ -77,7 +77,7 @@ def _with_oddities(days: dict[tuple[str, str], list[Line]]) -> dict[tuple[str, s
         ),
     ))  # fmt: skip
     days["nhstrust", "linux"].append((
-        -12_600.0, lines.syslog(TRUST.host("lab01"), "useradd", account, pid=2207)
+        -12_600.0, lines.syslog(TRUST.host("lab01"), "sudo", shell, priority=85, pid=2207)
     ))  # fmt: skip
     return days
 
