@@ -69,6 +69,8 @@ class Catalog:
 
     rules: list[Rule] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    failed: int = 0
+    """How many documents and unreadable files are not among the rules."""
     digest: str = ""
     """Of every byte of every file read."""
 
@@ -114,17 +116,22 @@ def read(paths: Sequence[str | Path]) -> Catalog:
     digest = blake2b(digest_size=16)
     seen: dict[str, RuleInfo] = {}
     for file in rule_files(paths):
-        data = _bytes(file, catalog.faults)
+        data = _bytes(file, catalog)
         digest.update(len(data).to_bytes(8, "big") + data)
-        for document in documents(str(file), data, catalog.faults):
+        known = len(catalog.faults)
+        found = list(documents(str(file), data, catalog.faults))
+        catalog.failed += len(catalog.faults) - known
+        for document in found:
             rule = parse(document, catalog.faults)
             if rule is None:
+                catalog.failed += 1
                 continue
             first = seen.setdefault(rule.info.id, rule.info)
             if first is not rule.info:
                 where = f"{first.path}:{first.line}"
                 message = f"id {rule.info.id} is taken by the rule at {where}; give each its own"
                 catalog.faults.append(Fault(str(file), document.line_of("id"), message))
+                catalog.failed += 1
                 continue
             catalog.rules.append(rule)
     catalog.rules.sort(key=lambda rule: rule.info.id)
@@ -215,17 +222,19 @@ def _info(sigma: SigmaRule, document: Document) -> RuleInfo:
     )
 
 
-def _bytes(file: Path, faults: list[Fault]) -> bytes:
+def _bytes(file: Path, catalog: Catalog) -> bytes:
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
+        problem = f"larger than {MAX_FILE_BYTES:,} bytes; split it"
     except OSError as error:
-        faults.append(Fault(str(file), 1, f"cannot be read: {error.strerror}"))
-        return b""
-    if len(data) > MAX_FILE_BYTES:
-        faults.append(Fault(str(file), 1, f"larger than {MAX_FILE_BYTES:,} bytes; split it"))
-        return b""
-    return data
+        data, problem = b"", f"cannot be read: {error.strerror}"
+    else:
+        if len(data) <= MAX_FILE_BYTES:
+            return data
+    catalog.faults.append(Fault(str(file), 1, problem))
+    catalog.failed += 1
+    return b""
 
 
 def _lines(node: yaml.Node) -> Iterator[tuple[str, int]]:

@@ -1,12 +1,14 @@
 """Which predicates of one field hold for one text, for the rules of one log source."""
 
 from collections.abc import Callable, Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import hyperscan
 
 from detection.sigma.predicates import TEXT_KINDS, Kind, Predicate, tester
 from detection.sigma.scan import Scanner, compiles, expression, scanner
+from detection.sigma.values import address_of
 
 FEW = 6
 """Up to so many patterns, asking each in turn is quicker than one pass of Hyperscan."""
@@ -27,6 +29,7 @@ class Lookup:
         self._exact: dict[str, list[int]] = {}
         folded: list[Numbered] = []
         regexes: list[Numbered] = []
+        self._networks: list[tuple[int, IPv4Network | IPv6Network]] = []
         self._raw: list[Test] = []
         for number, predicate in predicates:
             kind = predicate.kind
@@ -40,30 +43,39 @@ class Lookup:
                 folded.append((number, predicate))
             elif kind is Kind.REGEX:
                 regexes.append((number, predicate))
+            elif kind is Kind.CIDR:
+                self._networks.append((number, predicate.value))
             else:
                 self._raw.append((number, tester(predicate)))
-        self._folded = _Group(folded, cache)
-        self._regexes = _Group(regexes, cache)
+        self._folded = Group(folded, cache) if folded else None
+        self._regexes = Group(regexes, cache, few=0) if regexes else None
 
     def holding(self, text: str) -> list[int]:
         """The numbers of the predicates that hold for a text (those on presence are apart)."""
         low = text.lower()
         held = list(self._exact.get(low, ()))
-        held += self._folded.exactly(low)
-        held += self._regexes.confirmed(text)
-        held += [number for number, test in self._raw if test(text)]
+        if self._folded:
+            held += self._folded.exactly(low)
+        if self._regexes:
+            held += self._regexes.confirmed(text)
+        if self._networks and (address := address_of(text)) is not None:
+            held += [number for number, network in self._networks if address in network]
+        if self._raw:
+            held += [number for number, test in self._raw if test(text)]
         return held
 
 
-class _Group:
+class Group:
     """Predicates that one scan looks for, with the tests that say the same one by one."""
 
-    def __init__(self, predicates: Sequence[Numbered], cache: Path | None) -> None:
+    def __init__(
+        self, predicates: Sequence[Numbered], cache: Path | None, few: int = FEW
+    ) -> None:
         self._tests: list[Test] = [(number, tester(predicate)) for number, predicate in predicates]
         self._unscanned = self._tests
         self._scanned: list[Test] = []
         self._scanner: Scanner | None = None
-        if len(predicates) > FEW:
+        if len(predicates) > few:
             self._prepare(predicates, cache)
 
     def exactly(self, text: str) -> list[int]:

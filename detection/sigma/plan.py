@@ -1,12 +1,14 @@
 """How events of one set of log sources are matched: straight-line code and two kinds of memory."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
 from detection.sigma.condition import Condition, true_for
 from detection.sigma.held import Answers, Sets
-from detection.sigma.source import Keywords, Source, references_held
+from detection.sigma.keywords import Keywords
+from detection.sigma.source import Source, references_held
 from detection.sigma.values import find, plain
 
 Signature = tuple[int, ...]
@@ -21,7 +23,11 @@ class Plan:
     """
 
     def __init__(
-        self, sources: Sequence[Source], conditions: Sequence[Condition], sets: Sets
+        self,
+        sources: Sequence[Source],
+        conditions: Sequence[Condition],
+        sets: Sets,
+        cache: Path | None = None,
     ) -> None:
         self._sets = sets
         self._conditions = conditions
@@ -31,7 +37,9 @@ class Plan:
             name: Answers([s.lookups[name] for s in sources if name in s.lookups], sets)
             for name in names
         }
-        self._keywords = Keywords(sources, sets)
+        joined = [each for source in sources for each in source.joined]
+        apart = [each for source in sources for each in source.apart]
+        self._keywords = Keywords(joined, apart, sets, cache) if joined or apart else None
         self._references = [each for source in sources for each in source.references]
         self._always = frozenset(rule for source in sources for rule in source.always)
         self._witnessed: dict[int, list[int]] = {}
@@ -46,7 +54,7 @@ class Plan:
             signature = self._sign(event.get, event)
         except TypeError:  # a list or an object where a rule looks
             signature = self._sign_slowly(event)
-        if self._keywords:
+        if self._keywords is not None:
             signature += (self._keywords.number(event),)
         if self._references:
             held = references_held(self._references, event)
@@ -59,8 +67,8 @@ class Plan:
         self._known.clear()
         for answers in self._answers.values():
             answers.forget()
-        if self._keywords.apart is not None:
-            self._keywords.apart.forget()
+        if self._keywords is not None:
+            self._keywords.forget()
 
     def _sign_slowly(self, event: Mapping[str, Any]) -> Signature:
         return tuple(

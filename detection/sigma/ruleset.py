@@ -38,6 +38,7 @@ class Engine:
         *,
         version: str,
         faults: Sequence[Fault] = (),
+        failed: int = 0,
         notices: Sequence[Fault] = (),
         memory: int = MEMORY_BYTES,
     ) -> None:
@@ -46,6 +47,8 @@ class Engine:
         self.rules: Mapping[str, RuleInfo] = {rule.id: rule for rule in rules}
         self.faults = faults
         """Why rules were refused."""
+        self.failed = failed
+        """How many were."""
         self.notices = notices
         """What was loaded and yet will not work as its author may think."""
         self.forgotten = 0
@@ -54,6 +57,7 @@ class Engine:
         self._conditions = conditions
         self._sources = sources
         self._memory = memory
+        self._cache = cache_folder()
         self._sets = Sets()
         self._plans: dict[frozenset[LogSource], Plan] = {}
         self._plan_of: dict[tuple[str, ...] | tuple[LogSource, ...], Plan] = {}
@@ -99,7 +103,9 @@ class Engine:
         plan = self._plans.get(asked)
         if plan is None:
             sources = [self._sources[source] for source in sorted(asked)]
-            plan = self._plans[asked] = Plan(sources, self._conditions, self._sets)
+            plan = self._plans[asked] = Plan(
+                sources, self._conditions, self._sets, self._cache
+            )
         if len(self._plan_of) > 10_000:  # senders may declare what they like
             self._plan_of.clear()
         self._plan_of[key] = plan
@@ -163,6 +169,7 @@ def build(
         sources,
         version=version,
         faults=tuple(sorted(faults)),
+        failed=catalog.failed + len(catalog.rules) - len(infos),
         notices=tuple(sorted(notices)),
         memory=memory,
     )

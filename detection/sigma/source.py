@@ -1,19 +1,16 @@
 """All that rules asking for one log source need to be matched."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from detection.sigma.condition import Condition, used, witness
 from detection.sigma.compile import Predicates
-from detection.sigma.held import Answers, Sets
+from detection.sigma.condition import Condition, used, witness
+from detection.sigma.keywords import can_join
 from detection.sigma.lookup import Lookup, Numbered
 from detection.sigma.predicates import Kind, Predicate, tester
-from detection.sigma.values import OBJECT, find, text_of, texts
-
-SEPARATOR = "\x1f"
-"""Between the values of an event when all are searched at once."""
+from detection.sigma.values import OBJECT, find, text_of
 
 
 @dataclass(frozen=True)
@@ -22,9 +19,9 @@ class Source:
 
     rules: Sequence[int]
     lookups: Mapping[str, Lookup]
-    joined: Lookup | None
+    joined: Sequence[Numbered]
     """Keywords that can be looked for in all values at once."""
-    apart: Lookup | None
+    apart: Sequence[Numbered]
     """Keywords that must be looked for in each value by itself."""
     references: Sequence[Numbered]
     witnessed: Mapping[int, Sequence[int]]
@@ -59,39 +56,12 @@ def compile_source(
     return Source(
         rules=tuple(rules),
         lookups={name: Lookup(each, cache) for name, each in parts.fields.items()},
-        joined=Lookup(parts.joined, cache) if parts.joined else None,
-        apart=Lookup(parts.apart, cache) if parts.apart else None,
+        joined=parts.joined,
+        apart=parts.apart,
         references=parts.references,
         witnessed=witnessed,
         always=always,
     )
-
-
-class Keywords:
-    """Which keywords of several sources an event holds, over all its values."""
-
-    def __init__(self, sources: Iterable[Source], sets: Sets) -> None:
-        sources = list(sources)
-        self._joined = [each.joined for each in sources if each.joined]
-        apart = [each.apart for each in sources if each.apart]
-        self.apart = Answers(apart, sets) if apart else None
-        self._sets = sets
-
-    def __bool__(self) -> bool:
-        return bool(self._joined) or self.apart is not None
-
-    def number(self, event: Mapping[str, Any]) -> int:
-        """The number of the set of keyword predicates that hold."""
-        values = list(texts(event))
-        held: set[int] = set()
-        if self._joined:
-            text = SEPARATOR.join(values)
-            for lookup in self._joined:
-                held.update(lookup.holding(text))
-        if self.apart is not None:
-            for value in values:
-                held |= self._sets.sets[self.apart[value]]
-        return self._sets.number(frozenset(held)) if held else 0
 
 
 def references_held(references: Sequence[Numbered], event: Mapping[str, Any]) -> frozenset[int]:
@@ -119,7 +89,7 @@ def _sort(number: int, predicate: Predicate, parts: _Parts) -> None:
         parts.references.append(entry)
     elif predicate.field is not None:
         parts.fields.setdefault(predicate.field, []).append(entry)
-    elif predicate.kind is Kind.CONTAINS and SEPARATOR not in predicate.value:
+    elif can_join(predicate):
         parts.joined.append(entry)
     else:
         parts.apart.append(entry)

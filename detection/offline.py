@@ -1,0 +1,184 @@
+"""Rules over files, without a running system: the work behind `citysoc detect`."""
+
+import gc
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+import yaml
+
+from collectors.bus.contract import Malformed
+from collectors.codec import dumps, loads
+from collectors.formats.json_object import flat
+from collectors.formats.parsed import MAX_LINE
+from collectors.logsource import LogSource
+from collectors.recognise import hinted, logsources
+from collectors.sources.files import ENDINGS, FileRecord, read_events
+from detection.sigma import Engine, RuleInfo, load
+
+WRONG_CALL = 2
+FLUSH_BYTES = 65_536
+PROGRESS_EVERY = 20_000
+"""Events between two words on the progress, on a terminal."""
+LINES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
+
+
+def detect(
+    rule_paths: Sequence[str],
+    event_paths: Sequence[str],
+    *,
+    pipelines: Sequence[str] = (),
+    lists: str | None = None,
+    out: BinaryIO,
+    err: TextIO,
+    stats: bool = False,
+    started: float | None = None,
+) -> int:
+    """Match files of events against rules; every rule counts, whatever its level.
+
+    `lists` is a YAML file of `placeholder: [values]`. Writes a JSON object for each match to
+    `out`, one a line, and rule faults, notices and (with `stats`) one JSON line of figures to
+    `err`. `started` is the time.perf_counter() that loading is counted from. Returns the exit
+    code: 0, or 2 where a path or file named in the call is not usable.
+    """
+    began = time.perf_counter() if started is None else started
+    try:
+        for path in event_paths:
+            _check(path)
+        engine = load(rule_paths, pipelines=pipelines, lists=read_lists(lists))
+    except (OSError, ValueError, Malformed) as error:
+        print(f"citysoc detect: {error}", file=err)
+        return WRONG_CALL
+    for fault in engine.faults:
+        print(fault, file=err)
+    for notice in engine.notices:
+        print(f"{notice} (loaded)", file=err)
+    gc.collect()
+    gc.freeze()  # the rules are here to stay, so the collector need not walk them again
+    loaded = time.perf_counter()
+    run = _Run(engine, out, err)
+    try:
+        for path in event_paths:
+            run.file(path)
+    except (OSError, Malformed) as error:
+        print(f"citysoc detect: {error}", file=err)
+        return WRONG_CALL
+    finally:
+        run.finish()
+    if stats:
+        print(json.dumps(run.figures(loaded - began, time.perf_counter() - loaded)), file=err)
+    return 0
+
+
+def read_lists(path: str | None) -> Mapping[str, Sequence[str]]:
+    """Read `placeholder: [values]`. Raises ValueError for anything else, OSError if not there."""
+    if path is None:
+        return {}
+    try:
+        content = yaml.load(Path(path).read_bytes(), Loader=yaml.CSafeLoader)  # noqa: S506 - safe
+    except yaml.YAMLError as error:
+        raise ValueError(f"lists file '{path}' is not YAML: {error}") from error
+    if not isinstance(content, dict) or not all(
+        isinstance(values, list) for values in content.values()
+    ):
+        raise ValueError(f"lists file '{path}': expected a map of `placeholder: [values]`")
+    return {str(name): [str(value) for value in values] for name, values in content.items()}
+
+
+class _Run:
+    """One pass over files with one engine; counts and writes as it goes."""
+
+    def __init__(self, engine: Engine, out: BinaryIO, err: TextIO) -> None:
+        self._engine = engine
+        self._out = out
+        self._progress = err if err.isatty() else None
+        self._pending: list[bytes] = []
+        self._events = 0
+        self._matches = 0
+
+    def file(self, path: str) -> None:
+        """Match every event of one file."""
+        head = b'{"file":' + dumps(path) + b',"event":'
+        match = self._engine.match
+        for index, fields, sources in events(path):
+            found = match(fields, sources) if fields is not None else ()
+            for rule in found:
+                self._write(head + b"%d" % index + _tail(rule))
+            self._events += 1
+            if self._progress is not None and self._events % PROGRESS_EVERY == 0:
+                print(f"\r{self._events:,} events", end="", file=self._progress, flush=True)
+
+    def finish(self) -> None:
+        """Write what is still to be written."""
+        if self._progress is not None:
+            print("\r\x1b[K", end="", file=self._progress, flush=True)
+        self._out.writelines(self._pending)
+        self._pending.clear()
+        self._out.flush()
+
+    def figures(self, load_seconds: float, seconds: float) -> dict[str, float]:
+        """What `--stats` prints."""
+        return {
+            "rules": len(self._engine.rules),
+            "rules_failed": self._engine.failed,
+            "load_seconds": round(load_seconds, 3),
+            "events": self._events,
+            "seconds": round(seconds, 3),
+            "events_per_second": round(self._events / seconds) if seconds else 0,
+            "matches": self._matches,
+        }
+
+    def _write(self, line: bytes) -> None:
+        self._matches += 1
+        self._pending.append(line)
+        if len(self._pending) * len(line) > FLUSH_BYTES:
+            self._out.writelines(self._pending)
+            self._pending.clear()
+
+
+def events(path: str) -> Iterator[tuple[int, dict[str, Any] | None, tuple[LogSource, ...]]]:
+    """Index, fields (None where unreadable) and log sources of every record of a file.
+
+    An event's own `logsource` object replaces recognition.
+    """
+    quick = path == "-" or path.endswith(LINES)
+    for record in read_events(path):
+        fields = _object(record) if quick else None
+        form = "json"
+        if fields is None:
+            fields, form = record.fields, record.format
+        if fields is None:
+            yield record.index, None, ()
+            continue
+        hints = hinted(fields) if "logsource" in fields else None
+        yield record.index, fields, hints or logsources(fields, form)
+
+
+def _object(record: FileRecord) -> dict[str, Any] | None:
+    """The fields of a line of JSON, without its time and marks; None where it is not so simple."""
+    line = record.line
+    if line is None or len(line) > MAX_LINE:
+        return None
+    try:
+        value = loads(line)
+    except ValueError:
+        return None
+    return flat(value) if isinstance(value, dict) else None
+
+
+def _check(path: str) -> None:
+    """Raises ValueError for a path that can't be read, before any time goes into loading rules."""
+    if path == "-":
+        return
+    if not Path(path).is_file():
+        raise ValueError(f"no events at '{path}': expected a file")
+    if Path(path.removesuffix(".gz")).suffix.lower() not in ENDINGS:
+        known = ", ".join(ENDINGS)
+        raise ValueError(f"'{path}' is of no known kind: its name should end in one of {known}")
+
+
+def _tail(rule: RuleInfo) -> bytes:
+    rest = dumps({"rule": rule.id, "title": rule.title, "level": rule.level})
+    return b"," + rest[1:] + b"\n"
