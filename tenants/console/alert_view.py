@@ -1,0 +1,240 @@
+"""What the alert page shows, gathered from the queue, the rules and the events around it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from collectors.bus.contract import Overloaded
+from tenants.access import Role
+from tenants.clock import moment, stamp
+from tenants.console import words
+from tenants.console.events import EventView, view
+from tenants.console.render import link
+from tenants.console.visit import Visit
+from tenants.console.words import entity_of, verdict_name
+from tenants.store.filter import Filter
+from tenants.store.terms import SHORTCUTS, Equal
+from tenants.triage.queue import Change, Item, ItemDetail, ItemState, Note
+
+AROUND = timedelta(minutes=5)
+AROUND_EVENTS = 30
+RELATED_SHOWN = 8
+RELATED_WORDS = {"host": "Computers", "user": "Accounts", "ip": "Addresses", "hash": "File hashes"}
+
+
+class Step(NamedTuple):
+    """One line of the history."""
+
+    what: str
+    who: str
+    at: words.Moment
+    text: str
+
+
+class Typed(NamedTuple):
+    """What a form held that comes back with a fault, so that nothing is typed twice."""
+
+    verdict: str = ""
+    reason: str = ""
+    note: str = ""
+
+
+class Faults(NamedTuple):
+    """What is wrong with which field; empty where nothing is."""
+
+    verdict: str = ""
+    reason: str = ""
+    note: str = ""
+
+
+NOTHING_TYPED = Typed()
+NO_FAULTS = Faults()
+
+
+def alert_values(
+    visit: Visit, detail: ItemDetail, *, typed: Typed = NOTHING_TYPED, faults: Faults = NO_FAULTS
+) -> dict[str, Any]:
+    """Everything that alert.html draws but the notice."""
+    item = detail.item
+    names = visit.names()
+    tenant = visit.services.onboarding(visit.principal).tenant(item.tenant).name
+    rule = visit.services.rule_text(item.rule)
+    alert = {
+        "id": item.id,
+        "title": item.title,
+        "level": item.level if item.level in words.LEVEL_WORDS else "informational",
+        "priority": item.priority,
+        "tenant": tenant,
+        "entity": entity_of(item),
+        "owner": names.get(item.owner or "", item.owner or ""),
+        "state": item.state,
+        "state_text": _state_text(visit, item, names),
+        "sentence": _sentence(visit, item, tenant),
+        "marks": _marks(detail),
+        "advice": rule.advice if rule else "",
+        "description": rule.description if rule else "",
+        "rule": _rule_facts(item),
+        "evidence_note": _evidence_note(detail),
+        "events": _evidence(visit, detail),
+        "about": _about(detail),
+        "entity_link": _entity_link(item),
+        "history": _history(visit, detail, names),
+        **_rights(visit, item),
+    }
+    return {"alert": alert, "around": _around(visit, detail), "typed": typed, "faults": faults}
+
+
+def _rights(visit: Visit, item: Item) -> dict[str, bool]:
+    """Which forms the page offers; Desk decides again when one is sent."""
+    own = item.owner == visit.principal.user
+    admin = visit.principal.role is Role.ADMIN
+    closed = item.state is ItemState.CLOSED
+    return {
+        "can_claim": visit.staff and item.state is ItemState.OPEN,
+        "can_release": visit.staff and item.state is ItemState.CLAIMED and (own or admin),
+        "can_judge": visit.staff and not closed and (item.owner is None or own or admin),
+        "can_reopen": visit.staff and closed,
+        "own": own,
+    }
+
+
+def _state_text(visit: Visit, item: Item, names: Mapping[str, str]) -> str:
+    who = names.get(item.owner or "", item.owner or "")
+    if item.state is ItemState.CLOSED:
+        when = f", {visit.moment(item.closed).ago}" if item.closed else ""
+        return f"Closed by {who}{when}: {verdict_name(item.verdict).lower()}"
+    if item.state is ItemState.CLAIMED:
+        when = f", {visit.moment(item.claimed).ago}" if item.claimed else ""
+        return f"Claimed by {who}{when}"
+    return "Open: nobody has it"
+
+
+def _sentence(visit: Visit, item: Item, tenant: str) -> str:
+    entity = entity_of(item)
+    first, last = visit.moment(item.first), visit.moment(item.last)
+    events = words.count(item.count, "event", "events")
+    about = f"“{item.title}” matched {events} about the {entity.word} {entity.name} at {tenant}"
+    if first.iso == last.iso:
+        return f"{about}, at {first.clock} UTC on {first.day}."
+    if first.day == last.day:
+        return f"{about}, between {first.clock} and {last.clock} UTC on {first.day}."
+    return f"{about}, between {first.full} and {last.full}."
+
+
+def _marks(detail: ItemDetail) -> list[str]:
+    marks = dict.fromkeys(mark for part in detail.alerts for mark in part.marks)
+    return [words.MARK_WORDS.get(mark, mark.replace("_", " ")) for mark in marks]
+
+
+def _rule_facts(item: Item) -> list[tuple[str, str]]:
+    kind = entity_of(item).word
+    return [
+        ("Rule", item.title),
+        ("Rule id", item.rule),
+        ("Severity", words.LEVEL_WORDS.get(item.level, item.level or "not given")),
+        ("Rule set version", item.ruleset),
+        ("Grouped by", f"rule and {kind}: repeats join this alert while it is open"),
+    ]
+
+
+def _evidence_note(detail: ItemDetail) -> str:
+    carried = sum(1 for one in detail.evidence if one.body is not None)
+    of = f" of {detail.item.count:,}" if carried < detail.item.count else ""
+    return f"{carried}{of} matching {'event' if carried == 1 and not of else 'events'}"
+
+
+def _evidence(visit: Visit, detail: ItemDetail) -> list[EventView]:
+    bodies = [one.body for one in detail.evidence if isinstance(one.body, dict)]
+    return [view(body, visit.moment, opened=at == 0) for at, body in enumerate(bodies)]
+
+
+def _about(detail: ItemDetail) -> list[tuple[str, str]]:
+    item = detail.item
+    facts = [("Name", item.entity.name)]
+    for known in detail.context.values():
+        facts += [(words.readable(name.replace("_", " ")), value) for name, value in known.items()]
+    if item.criticality and not any(name == "Criticality" for name, _ in facts):
+        facts.append(("Criticality", item.criticality))
+    for kind, word in RELATED_WORDS.items():
+        others = [name for name in detail.related.get(kind, ()) if name != item.entity.name]
+        if others:
+            more = len(others) - RELATED_SHOWN
+            listed = ", ".join(others[:RELATED_SHOWN])
+            facts.append((f"{word} seen", f"{listed} and {more} more" if more > 0 else listed))
+    return facts
+
+
+def _history(visit: Visit, detail: ItemDetail, names: Mapping[str, str]) -> Sequence[Step]:
+    """Newest first; a note stands with its text instead of the bare fact that there is one."""
+    changes = [
+        (change.time, _change(visit, change, names, detail.item))
+        for change in detail.history
+        if change.what != "noted"
+    ]
+    notes = [(note.time, _note(visit, note, names)) for note in detail.notes]
+    newest_first = sorted(changes + notes, key=lambda one: one[0], reverse=True)
+    return [step for _, step in newest_first]
+
+
+def _change(visit: Visit, change: Change, names: Mapping[str, str], item: Item) -> Step:
+    what = words.CHANGE_WORDS.get(change.what, words.readable(change.what))
+    text = ""
+    if change.what == "closed":
+        what = f"Closed: {verdict_name(change.after).lower()}"
+        text = item.reason if change.time == item.closed else ""
+    return Step(what, names.get(change.who, change.who), visit.moment(change.time), text)
+
+
+def _note(visit: Visit, note: Note, names: Mapping[str, str]) -> Step:
+    author = names.get(note.author, note.author)
+    return Step("Note", author, visit.moment(note.time), note.text)
+
+
+def _term(item: Item) -> Equal | None:
+    field = SHORTCUTS.get(item.entity.kind)
+    return None if field is None else Equal(field, item.entity.name)
+
+
+def _entity_link(item: Item) -> str | None:
+    term = _term(item)
+    if term is None:
+        return None
+    since = moment(item.last) - timedelta(hours=24)
+    return link("/search", tenant=item.tenant, q=str(term), since=_field_time(stamp(since)))
+
+
+def _around(visit: Visit, detail: ItemDetail) -> dict[str, Any]:
+    """Other events of the same entity, a few minutes either side of the first match."""
+    item = detail.item
+    term = _term(item)
+    word = entity_of(item).word
+    if term is None:
+        return {"note": "", "events": [], "empty": f"A {word} can't be searched for.", "link": None}
+    first = moment(item.first)
+    asked = Filter.of(term, since=stamp(first - AROUND), until=stamp(first + AROUND))
+    shown = {one.event for one in detail.evidence}
+    try:
+        limit = AROUND_EVENTS + len(shown)
+        hunt = visit.services.hunt(visit.principal)
+        found = hunt.find(item.tenant, asked, limit=limit).events
+    except Overloaded:
+        empty = "The event store can't answer just now: load the page again in a moment."
+        return {"note": "", "events": [], "empty": empty, "link": None}
+    others = [event for event in found if event.get("soc", {}).get("id") not in shown]
+    return {
+        "note": f"what else this {word} did, 5 minutes either side of the first match",
+        "events": [view(event, visit.moment, opened=False) for event in others[:AROUND_EVENTS]],
+        "empty": f"Nothing else of this {word} came in within 5 minutes either side.",
+        "link": link(
+            "/search",
+            tenant=item.tenant,
+            q=str(term),
+            since=_field_time(stamp(first - AROUND)),
+            until=_field_time(stamp(first + AROUND)),
+        ),
+    }
+
+
+def _field_time(text: str) -> str:
+    """As a date field of a form has it: `2026-11-24T13:47:03`."""
+    return text[:19]

@@ -1,0 +1,145 @@
+"""What the pages call things, in plain British English."""
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from tenants.triage.queue import Item
+
+LEVELS = ("critical", "high", "medium", "low", "informational")
+LEVEL_WORDS = {level: level.capitalize() for level in LEVELS} | {"informational": "Info"}
+
+ROLE_WORDS = {"admin": "administrator", "analyst": "analyst", "partner": "partner"}
+
+
+class VerdictWord(NamedTuple):
+    """How the verdict form puts one verdict."""
+
+    name: str
+    meaning: str
+
+
+VERDICT_WORDS = {
+    "true_positive": VerdictWord("True positive", "It happened, and it was harmful."),
+    "benign_true_positive": VerdictWord(
+        "Benign true positive", "It happened as the rule says, and was allowed."
+    ),
+    "false_positive": VerdictWord(
+        "False positive", "The rule was wrong: this is not what it seeks."
+    ),
+    "undetermined": VerdictWord("Undetermined", "There is not enough to tell either way."),
+}
+
+ENTITY_WORDS = {
+    "host": "computer",
+    "user": "account",
+    "ip": "address",
+    "hash": "file hash",
+    "source": "log source",
+}
+
+CHANGE_WORDS = {
+    "opened": "Opened",
+    "claimed": "Claimed",
+    "released": "Released",
+    "closed": "Closed",
+    "reopened": "Reopened",
+    "noted": "Note added",
+}
+
+MARK_WORDS = {
+    "unproven_sender": "the sender's address is not proven, it could be forged",
+    "parse_failed": "a line did not parse and is kept as text",
+    "cut": "a line was too long and was cut",
+    "original_dropped": "the original line was too long to keep beside its fields",
+    "clock_ahead": "the sender's clock is ahead; the time is that of arrival",
+    "late": "it arrived late, long after it happened",
+    "renamed_soc": "the sender's own soc field was renamed",
+}
+
+
+class Entity(NamedTuple):
+    """Whom or what an alert is about, with the word for it."""
+
+    kind: str
+    name: str
+    word: str
+
+
+class Moment(NamedTuple):
+    """A time as a page shows it; every page names the zone, UTC."""
+
+    iso: str
+    """`2026-11-24T13:47:03Z`, for `<time datetime>`."""
+    day: str
+    """`24 Nov 2026`"""
+    clock: str
+    """`13:47:03`"""
+    ago: str
+    """`12 min ago`"""
+    at: datetime
+
+    @property
+    def full(self) -> str:
+        """`24 Nov 2026, 13:47:03 UTC`."""
+        return f"{self.day}, {self.clock} UTC"
+
+
+def entity_of(item: Item) -> Entity:
+    """The entity of an item as pages name it."""
+    kind = item.entity.kind
+    return Entity(kind, item.entity.name, ENTITY_WORDS.get(kind, kind))
+
+
+def verdict_name(verdict: str) -> str:
+    """A verdict's name for people."""
+    return VERDICT_WORDS[verdict].name if verdict in VERDICT_WORDS else verdict
+
+
+def moment(when: datetime | str, now: datetime) -> Moment:
+    """A time for people; text is ISO 8601 with its zone, a time without one counts as UTC."""
+    at = datetime.fromisoformat(when) if isinstance(when, str) else when
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return Moment(
+        iso=at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        day=f"{at.day} {at:%b %Y}",
+        clock=f"{at:%H:%M:%S}",
+        ago=_ago(now - at),
+        at=at,
+    )
+
+
+def _ago(passed: timedelta) -> str:
+    seconds = int(passed.total_seconds())
+    if seconds < 0:
+        return f"in {span(-seconds)}"
+    return "just now" if seconds < 5 else f"{span(seconds)} ago"
+
+
+def span(seconds: int) -> str:
+    """A length of time in one unit: `45 s`, `12 min`, `3 h`, `2 days`."""
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    if seconds < 2 * 86400:
+        return f"{seconds // 3600} h"
+    return f"{seconds // 86400} days"
+
+
+def window(first: Moment, last: Moment) -> str:
+    """When something went on: `24 Nov 2026, 13:47:03 – 14:02:11`."""
+    if first.iso == last.iso:
+        return f"{first.day}, {first.clock}"
+    if first.day == last.day:
+        return f"{first.day}, {first.clock} – {last.clock}"
+    return f"{first.day}, {first.clock} – {last.day}, {last.clock}"
+
+
+def count(number: int, one: str, many: str) -> str:
+    """`1 event`, `1,204 events`."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def readable(text: str) -> str:
+    """A message with a capital at its start and no full stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}".rstrip(".")
