@@ -8,6 +8,7 @@ from collectors.bus.contract import Record
 from collectors.bus.outbox import Letter
 
 DEAD = "dead."
+VERSION = 1
 KEPT = 512 * 1024
 """Bytes kept of what is set aside; base64 makes them a third more."""
 REASON = 2000
@@ -16,7 +17,7 @@ REASON = 2000
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One record, or one line of one, that a stage could not use. On `dead.<tenant>`, version 1."""
 
-    v: int = 1
+    v: int
     stage: str
     reason: str
     """What was expected and what came."""
@@ -45,6 +46,7 @@ def dead_letter(
     text, encoded = _readable(whole[:KEPT])
     tenant = record.partition.topic.partition(".")[2]
     letter = DeadLetter(
+        v=VERSION,
         stage=stage,
         reason=reason.encode("utf-8", "replace").decode()[:REASON],
         topic=record.partition.topic,
