@@ -22,13 +22,13 @@ class Hunt:
         self,
         database: Database,
         principal: Principal,
-        events: EventStore,
+        store: EventStore,
         *,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._principal = principal
-        self._events = events
+        self._store = store
         self._clock = clock
 
     def search(
@@ -81,7 +81,7 @@ class Hunt:
                     tenant=tenant,
                     detail=detail,
                 )
-        return self._events.bind(tenant)
+        return self._store.bind(tenant)
 
 
 def _parse(text: str, since: str, until: str, now: datetime) -> Filter:

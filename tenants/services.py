@@ -24,7 +24,7 @@ class Services:
     def __init__(
         self,
         database: Database,
-        events: EventStore,
+        store: EventStore,
         *,
         endpoints: Endpoints,
         rules: Mapping[str, RuleText],
@@ -33,7 +33,7 @@ class Services:
     ) -> None:
         """`rules` may be a mapping that changes; `status` is the report of collectors.health."""
         self.database = database
-        self.events = events
+        self.store = store
         self.endpoints = endpoints
         self.rules = rules
         self.status = status
@@ -44,6 +44,10 @@ class Services:
     def secure(self) -> bool:
         """Whether browsers reach the console over TLS, so that cookies are kept to it."""
         return self.endpoints.console.startswith("https://")
+
+    def rule_text(self, rule: str) -> RuleText | None:
+        """What people read of a rule, None for one that is gone."""
+        return self.rules.get(rule)
 
     def desk(self, principal: Principal) -> Desk:
         """The queue."""
@@ -67,7 +71,7 @@ class Services:
 
     def hunt(self, principal: Principal) -> Hunt:
         """Search in events."""
-        return Hunt(self.database, principal, self.events, clock=self.clock)
+        return Hunt(self.database, principal, self.store, clock=self.clock)
 
     def audit(self, principal: Principal) -> Audit:
         """Who did what."""
