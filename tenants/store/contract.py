@@ -1,11 +1,16 @@
 """What every event store promises: each event once, found by its own tenant and no other."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
 
 from tenants.store.filter import Filter
+
+
+class Damaged(Exception):
+    """What is stored can't be read; the message names the place and what to do."""
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +26,11 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Events newest first, and where the next page begins (None at the end)."""
+    """Events newest first, and where the next page begins.
+
+    `after` is None at the end, and only there: where a filter makes the store look at too much at
+    once, a page may hold fewer events than asked for, or none, and still go on.
+    """
 
     events: Sequence[dict[str, Any]]
     after: str | None
@@ -33,14 +42,22 @@ class TenantStore(Protocol):
     def write(self, events: Sequence[StoredEvent]) -> int:
         """Keep these durably, each id once; returns how many were new. Blocks.
 
-        Raises Overloaded (collectors.bus.contract) when the store can't take them now.
+        Raises Overloaded (collectors.bus.contract) when the store can't take them now: some may
+        then be kept already, and the caller writes all of them again. Raises Malformed for what
+        is no event (an id that is not 32 hex digits, a time of another form, a line that is not
+        one JSON object); nothing is then kept.
         """
 
     def search(self, query: Filter, *, limit: int = 50, after: str | None = None) -> Page:
-        """The newest events by time that the filter lets through; limit at most 1,000."""
+        """The newest events by time, then id, that the filter lets through.
 
-    def count(self, query: Filter) -> int:
-        """How many events the filter lets through."""
+        `limit` is 1 to 1,000; `after` is an earlier page's, of the same filter. What is written
+        meanwhile moves nothing that was there. Raises FilterError (tenants.store.filter) for an
+        `after` that no page gave.
+        """
+
+    def count(self, query: Filter, *, limit: int | None = None) -> int:
+        """How many events the filter lets through; `limit` or more are counted as `limit`."""
 
     def get(self, ids: Sequence[str]) -> Sequence[dict[str, Any]]:
         """These events, in the order asked, unknown ids left out; at most 1,000."""
@@ -50,13 +67,19 @@ class EventStore(Protocol):
     """All tenants' events, to be bound to one."""
 
     def bind(self, tenant: str) -> TenantStore:
-        """The tenant's own part; makes it where there is none."""
+        """The tenant's own part; makes it where there is none. For one thread at a time.
+
+        Raises Malformed for what is no tenant's id.
+        """
 
     def drop(self, tenant: str) -> None:
         """Remove everything of a tenant, for good."""
 
-    def enforce_retention(self, tenant: str, *, months: int) -> Sequence[str]:
-        """Drop the slices received before the last `months` months; returns their names."""
+    def enforce_retention(self, tenant: str, *, months: int, now: datetime) -> Sequence[str]:
+        """Keep what was received in the month of `now` and the `months` before it.
+
+        Drops the slices of earlier months; returns their names, such as `2026-04`.
+        """
 
     def close(self) -> None:
         """Let go of files and connections."""

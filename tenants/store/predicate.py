@@ -81,7 +81,7 @@ def _test(term: Equal | Like | Exists | Compare) -> Callable[[str], bool]:
         case Compare(_, sign, limit):
             return _number_test(_SIDES[sign], limit)
         case Exists():
-            return lambda found: True
+            return lambda _found: True
 
 
 def _number_test(side: Callable[[float, float], bool], limit: float) -> Callable[[str], bool]:

@@ -36,6 +36,8 @@ def own(event: Mapping[str, Any]) -> Iterator[str]:
 
 def text(value: Any) -> str:
     """A value as filters compare it: numbers and booleans as JSON writes them."""
+    if value.__class__ is int:
+        return str(value)
     return value if isinstance(value, str) else codec.dumps(value).decode()
 
 
