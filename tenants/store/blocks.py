@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from collectors import codec
 from collectors.event import timestamp
 
 MAX_EVENTS = 512
@@ -24,11 +25,12 @@ class Key(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One event on its way into a block."""
+    """One event on its way into a block: its own fields, and its envelope apart."""
 
     key: Key
     line: bytes
-    event: dict[str, Any]
+    fields: dict[str, Any]
+    soc: Any
 
 
 class Block(NamedTuple):
@@ -49,6 +51,14 @@ def microseconds(time: str) -> int:
 def time_text(time: int) -> str:
     """Undo microseconds()."""
     return timestamp(_EPOCH + time * _MICROSECOND)
+
+
+def entry(key: Key, line: bytes) -> Entry:
+    """Raises ValueError unless the line is one JSON object."""
+    fields = codec.loads(line)
+    if not isinstance(fields, dict) or b"\n" in line:
+        raise ValueError("expected one JSON object on one line")
+    return Entry(key, line, fields, fields.pop("soc", None))
 
 
 def cut(entries: Iterable[Entry]) -> Iterator[Sequence[Entry]]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from collectors import codec
 from collectors.bus.contract import Malformed, Overloaded
-from tenants.store.blocks import Entry, Key, microseconds
+from tenants.store.blocks import Entry, Key, entry, microseconds
 from tenants.store.contract import Page, StoredEvent
 from tenants.store.filter import Filter
 from tenants.store.search import count_in, search_in
@@ -124,11 +124,11 @@ class EmbeddedTenantStore:
         months: dict[str, dict[bytes, Entry]] = {}
         near: dict[str, set[bytes]] = {}
         for event in events:
-            entry = _entry(event)
+            new = _entry(event)
             month = event.received[:7]
-            months.setdefault(month, {}).setdefault(entry.key.id, entry)
+            months.setdefault(month, {}).setdefault(new.key.id, new)
             for other in _months_near(event.received[:13]) - {month}:
-                near.setdefault(other, set()).add(entry.key.id)
+                near.setdefault(other, set()).add(new.key.id)
         return sum(self._write_month(month, months[month], near) for month in sorted(months))
 
     def _write_month(
@@ -141,7 +141,7 @@ class EmbeddedTenantStore:
                 known |= neighbour.known(ids & entries.keys())
         writer = self._store.writer(self._folder, month)
         known |= writer.known(entries)
-        fresh = [entry for id_, entry in entries.items() if id_ not in known]
+        fresh = [new for id_, new in entries.items() if id_ not in known]
         if fresh:
             writer.add(fresh)
         return len(fresh)
@@ -208,14 +208,10 @@ def _entry(event: StoredEvent) -> Entry:
         if not _TIME.fullmatch(getattr(event, name)):
             raise Malformed(f"{name}: expected UTC as collectors.event writes it")
     try:
-        key = Key(microseconds(event.time), bytes.fromhex(event.id))
         microseconds(event.received)
-        content = codec.loads(event.line)
+        return entry(Key(microseconds(event.time), bytes.fromhex(event.id)), event.line)
     except ValueError as error:
         raise Malformed(f"event {event.id}: {error}") from error
-    if not isinstance(content, dict) or b"\n" in event.line:
-        raise Malformed(f"event {event.id}: expected one JSON object on one line")
-    return Entry(key, event.line, content)
 
 
 def _remove(folder: Path) -> None:

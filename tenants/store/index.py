@@ -9,34 +9,43 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from tenants.store.blocks import Entry
 from tenants.store.terms import And, Compare, Equal, Exists, Like, Node, Or, WordLike, Words
 from tenants.store.values import text, words
 from tenants.store.wildcard import Part, Wild, split
 
 _ENVELOPE = ("source", "marks", "logsources", "related")
 """What of `soc` is in the index; the rest is other for each event, or the same for all."""
+_PLAIN = frozenset({str, int})
+"""Types whose values differ wherever their texts do (1, true and 1.0 are equal to a set)."""
 _LONGEST_WORD = 64
 _SHORTEST_PREFIX = 3
 """A shorter beginning of a word would gather too much of the index to be of use."""
 
 
-def tokens(events: Iterable[Mapping[str, Any]]) -> str:
+def tokens(entries: Iterable[Entry]) -> str:
     """The tokens of a block, with spaces between."""
+    plain: set[tuple[str, str | int]] = set()
     found: set[tuple[str, str]] = set()
     texts: set[str] = set()
-    for event in events:
-        for name, value in event.items():
-            if value.__class__ is str:
-                found.add((name, value))
-            elif name != "soc":
-                _gather(value, name, found)
-            elif isinstance(value, dict):
-                _gather_envelope(value, found, texts)
+    for entry in entries:
+        if _PLAIN.issuperset(map(type, entry.fields.values())):
+            plain.update(entry.fields.items())
+        else:
+            _gather_fields(entry.fields, found)
+        if isinstance(entry.soc, dict):
+            _gather_envelope(entry.soc, found, texts)
+    found.update((path, text(value)) for path, value in plain)
     texts.update(value for _, value in found)
     every = {_pair(path, value.lower()) for path, value in found}
     every.update(_field(path) for path in {path for path, _ in found})
     every.update(word[:_LONGEST_WORD] for word in words("\n".join(texts)))
     return " ".join(every)
+
+
+def _gather_fields(fields: Mapping[str, Any], found: set[tuple[str, str]]) -> None:
+    for name, value in fields.items():
+        _gather(value, name, found)
 
 
 def _gather(value: Any, path: str, found: set[tuple[str, str]]) -> None:

@@ -11,9 +11,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from collectors import codec
 from collectors.bus.contract import Overloaded
-from tenants.store.blocks import MAX_BYTES, MAX_EVENTS, Entry, Key, cut, keys, lines, pack
+from tenants.store.blocks import MAX_BYTES, MAX_EVENTS, Entry, Key, cut, entry, keys, lines, pack
 from tenants.store.contract import Damaged
 from tenants.store.index import tokens
 
@@ -123,13 +122,13 @@ class Slice:
         self._know(entries, number)
         self._db.executemany(
             "INSERT INTO tail (id, time, line) VALUES (?, ?, ?)",
-            ((entry.key.id, entry.key.time, entry.line) for entry in entries),
+            ((new.key.id, new.key.time, new.line) for new in entries),
         )
         count, size = self._db.execute(
             "SELECT count(*), coalesce(sum(length(line)), 0) FROM tail"
         ).fetchone()
         if count >= MAX_EVENTS or size >= MAX_BYTES:
-            entries = [Entry(key, line, codec.loads(line)) for key, line in self.tail()]
+            entries = [entry(key, line) for key, line in self.tail()]
             self._write_block(number, entries)
             self._db.execute("DELETE FROM tail")
             self._db.execute("UPDATE state SET tail_block = ?", (self._next_block(),))
@@ -147,13 +146,13 @@ class Slice:
         )
         self._db.execute(
             "INSERT INTO tokens (rowid, token) VALUES (?, ?)",
-            (number, tokens(entry.event for entry in entries)),
+            (number, tokens(entries)),
         )
 
     def _know(self, entries: Sequence[Entry], block: int) -> None:
         self._db.executemany(
             "INSERT INTO ids (id, block) VALUES (?, ?)",
-            sorted((entry.key.id, block) for entry in entries),
+            sorted((new.key.id, block) for new in entries),
         )
 
     def _next_block(self) -> int:
