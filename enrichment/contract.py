@@ -1,4 +1,4 @@
-"""What every enricher promises: facts about the entities of a match, from memory, never a verdict."""
+"""What every enricher promises: facts about what a match names, from memory, never a verdict."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
