@@ -1,4 +1,4 @@
-"""JSON in and out for everything that outsiders send: fast first, lenient second, bounded always."""
+"""JSON in and out for what outsiders send: fast first, lenient second, bounded always."""
 
 import json
 import math
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-import orjson
 
 MAX_DEPTH = 64
 """Arrays and objects within each other; more is refused."""
@@ -14,6 +13,7 @@ MAX_VALUES = 10_000
 """Members and elements in all of one document; more is refused."""
 
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 def loads(data: bytes) -> Any:
@@ -29,7 +29,8 @@ def loads(data: bytes) -> Any:
         value = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = _loads_leniently(data)
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH or data.count(b",") >= MAX_VALUES:
+    # Text with few brackets and few bytes can't be out of bounds, and most text is like that.
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH or len(data) > MAX_VALUES:
         check_bounds(value)
     return value
 
@@ -85,8 +86,8 @@ def dumps(value: Any) -> bytes:
     Takes what loads returns; raises ValueError for what JSON can't say.
     """
     try:
-        return orjson.dumps(value)
-    except TypeError:
+        return _encode(value)
+    except (UnicodeEncodeError, RecursionError):
         pass
     try:
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)

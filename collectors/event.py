@@ -42,9 +42,11 @@ def timestamp(moment: datetime) -> str:
 
     Raises ValueError for a time without a zone.
     """
-    if moment.tzinfo is None:
-        raise ValueError(f"expected a time with a zone, got {moment.isoformat()}")
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if moment.tzinfo is not UTC:
+        if moment.tzinfo is None:
+            raise ValueError(f"expected a time with a zone, got {moment.isoformat()}")
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def event_id(tenant: str, source: str, key: str, digest: str) -> str:
@@ -53,7 +55,7 @@ def event_id(tenant: str, source: str, key: str, digest: str) -> str:
     `key` tells the sender's events apart (its own id, or a position in a file or request), and
     `digest` is `content_digest` of the line: a reused key with other content is another event.
     """
-    text = "\x00".join((tenant, source, key, digest))
+    text = f"{tenant}\x00{source}\x00{key}\x00{digest}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

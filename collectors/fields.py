@@ -11,10 +11,11 @@ import yaml
 
 from collectors.logsource import LogSource
 
-KINDS = ("host", "user", "ip", "hash")
+KINDS = {"host": "host", "far_host": "host", "user": "user", "ip": "ip", "hash": "hash"}
+"""Keys of fields.yml, and the list that each one's values go to."""
 MAX_RELATED = 20
 """Values of one kind that an event carries."""
-MAX_VALUE = 256
+MAX_VALUE = 512
 """Characters of a value that is looked at."""
 
 NOBODY = frozenset({"", "-", "n/a", "null", "none", "unknown", "(null)", "undefined", "?", "unset"})
@@ -23,12 +24,22 @@ NO_ADDRESS = frozenset({"0.0.0.0", "::", "127.0.0.1", "::1", "255.255.255.255"})
 UNSET_USER_IDS = frozenset({"4294967295", "-1"})
 
 
+class Place(NamedTuple):
+    """One way to a value; places sort by KINDS and then by how telling they are."""
+
+    number: int
+    rank: int
+    kind: str
+    path: tuple[str, ...]
+
+
 class Plan(NamedTuple):
     """Where to look in events of one set of log sources."""
 
-    paths: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]
-    """Per kind the paths of its fields, each a flat name with, after it, its way inwards."""
+    places: Mapping[str, tuple[Place, ...]]
+    """By top-level field."""
     order: tuple[str, ...]
+    """The kinds that an alert may be about, the first choice first."""
 
 
 class Entry(NamedTuple):
@@ -44,24 +55,22 @@ class Entry(NamedTuple):
 
 
 def related(fields: Mapping[str, Any], logsources: Iterable[LogSource]) -> dict[str, list[str]]:
-    """Keys `host`, `user`, `ip`, `hash`, where there are any; values normalised, most telling first.
+    """Lists under `host`, `user`, `ip` and `hash`, in one spelling, the most telling value first.
 
     `DOMAIN\\user` and `user@domain` are user; a host's full name is followed by its short one.
     """
-    found: dict[str, list[str]] = {}
-    for kind, paths in plan(tuple(logsources)).paths:
-        values: dict[str, None] = {}
-        for path in paths:
-            value = fields.get(path[0])
-            if value is None and len(path) > 1:
-                value = _inside(fields, path[1:])
-            if isinstance(value, str):
-                values.update(dict.fromkeys(normalised(kind, value[:MAX_VALUE])))
-            elif value is not None:
-                values.update(dict.fromkeys(_of_many(kind, value)))
-        if values:
-            found[kind] = list(values)[:MAX_RELATED]
-    return found
+    places = plan(tuple(logsources)).places
+    named = sorted([place for name in fields.keys() & places.keys() for place in places[name]])
+    found: dict[str, dict[str, None]] = {}
+    for _, _, kind, path in named:
+        value = fields[path[0]] if len(path) == 1 else _inside(fields, path)
+        if value is None:
+            continue
+        text = isinstance(value, str)
+        names = normalised(kind, value[:MAX_VALUE]) if text else _of_many(kind, value)
+        if names:
+            found.setdefault(KINDS[kind], {}).update(dict.fromkeys(names))
+    return {kind: list(values)[:MAX_RELATED] for kind, values in found.items()}
 
 
 def entity(
@@ -78,19 +87,18 @@ def entity(
 @lru_cache(maxsize=4096)
 def plan(logsources: tuple[LogSource, ...]) -> Plan:
     """What the table says for a set of log sources."""
-    fitting = [
-        entry for entry in _TABLE if any(entry.fits(each) for each in logsources or (LogSource(),))
+    fitting = [entry for entry in _TABLE if any(entry.fits(each) for each in logsources)] or [
+        _ELSEWHERE
     ]
-    paths = {
-        kind: tuple(
-            (name, *(name.split(".") if "." in name else ()))
-            for name in dict.fromkeys(
-                name for entry in fitting for name in entry.fields.get(kind, ())
-            )
-        )
-        for kind in KINDS
-    }
-    return Plan(tuple((kind, each) for kind, each in paths.items() if each), fitting[0].entity)
+    places: dict[str, tuple[Place, ...]] = {}
+    for number, kind in enumerate(KINDS):
+        names = dict.fromkeys(name for entry in fitting for name in entry.fields.get(kind, ()))
+        for rank, name in enumerate(names):
+            # A dotted name may be a field's own (Zeek) or a way inwards (CloudTrail).
+            for path in dict.fromkeys(((name,), tuple(name.split(".")))):
+                place = Place(number, rank, kind, path)
+                places[path[0]] = (*places.get(path[0], ()), place)
+    return Plan(places, fitting[0].entity)
 
 
 @lru_cache(maxsize=65536)
@@ -111,11 +119,15 @@ def _users(value: str) -> tuple[str, ...]:
 
 
 def _hosts(value: str) -> tuple[str, ...]:
+    """A host of the tenant's own: its full name, and the short one that other logs may use."""
+    names = _far_hosts(value)
+    short = names[0].partition(".")[0] if names else ""
+    return names if short in ("", *names) else (*names, short)
+
+
+def _far_hosts(value: str) -> tuple[str, ...]:
     name = value.lower().rstrip(".").removeprefix("\\\\")
-    if name in NOWHERE or _addresses(name):
-        return ()
-    short = name.partition(".")[0]
-    return (name,) if short == name or not short else (name, short)
+    return () if name in NOWHERE or _addresses(name) else (name,)
 
 
 def _addresses(value: str) -> tuple[str, ...]:
@@ -140,13 +152,14 @@ _HASH = re.compile(
 
 
 def _hashes(value: str) -> tuple[str, ...]:
-    """`SHA1=…,MD5=…,SHA256=…,IMPHASH=…` or one alone; import hashes name many files, so not them."""
+    """`SHA1=…,MD5=…,SHA256=…` or one alone; not IMPHASH, which many files share."""
     text = re.sub(r"imphash=[0-9a-f]*", "", value.lower())
     return tuple(each for each in dict.fromkeys(_HASH.findall(text)) if each.strip("0"))
 
 
 _NORMALISERS: dict[str, Callable[[str], tuple[str, ...]]] = {
     "host": _hosts,
+    "far_host": _far_hosts,
     "user": _users,
     "ip": _addresses,
     "hash": _hashes,
@@ -155,30 +168,32 @@ _NORMALISERS: dict[str, Callable[[str], tuple[str, ...]]] = {
 
 def _of_many(kind: str, value: Any) -> tuple[str, ...]:
     """Values of a list, and numbers as text; objects name nothing."""
-    values = value[:MAX_RELATED] if isinstance(value, list) else [value]
-    return tuple(
-        name
-        for each in values
-        if isinstance(each, str | int) and not isinstance(each, bool)
-        for name in normalised(kind, str(each)[:MAX_VALUE])
-    )
+    names: list[str] = []
+    for each in value[:MAX_RELATED] if isinstance(value, list) else [value]:
+        if isinstance(each, list):
+            names += _of_many(kind, [inner for inner in each if isinstance(inner, str)])
+        elif isinstance(each, str | int) and not isinstance(each, bool):
+            names += normalised(kind, each[:MAX_VALUE] if isinstance(each, str) else _digits(each))
+    return tuple(names)
+
+
+def _digits(number: int) -> str:
+    """A number that could name someone; others are nothing."""
+    return str(number) if abs(number) < 1 << 64 else ""
 
 
 def _inside(fields: Mapping[str, Any], path: Sequence[str]) -> Any:
     """The value at the end of a path; a list on the way is asked for each of its objects."""
-    values: list[Any] = [fields]
-    for part in path:
-        values = [
-            each for value in values for each in (value if isinstance(value, list) else [value])
-        ]
-        values = [
-            value[part]
-            for value in values[:MAX_RELATED]
-            if isinstance(value, Mapping) and part in value
-        ]
-    if not values:
-        return None
-    return values[0] if len(values) == 1 else values
+    value: Any = fields
+    for position, part in enumerate(path):
+        if isinstance(value, list):
+            rest = path[position:]
+            found = (_inside(each, rest) for each in value[:MAX_RELATED] if isinstance(each, dict))
+            return [each for each in found if each is not None]
+        if not isinstance(value, dict) or part not in value:
+            return None
+        value = value[part]
+    return value
 
 
 def _entry(entry: Mapping[str, Any]) -> Entry:
@@ -186,7 +201,6 @@ def _entry(entry: Mapping[str, Any]) -> Entry:
     return Entry(LogSource.parse(entry["logsource"]), named, tuple(entry["entity"]))
 
 
-_TABLE = tuple(
-    _entry(each)
-    for each in yaml.safe_load(files("collectors").joinpath("fields.yml").read_text("utf-8"))
-)
+_SETTINGS = yaml.safe_load(files("collectors").joinpath("fields.yml").read_text("utf-8"))
+_TABLE = tuple(_entry(each) for each in _SETTINGS["logsources"])
+_ELSEWHERE = _entry({"logsource": "//", **_SETTINGS["elsewhere"]})

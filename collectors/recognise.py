@@ -14,6 +14,8 @@ WINDOWS_FIELDS = ("Channel", "Provider_Name", "EventID")
 MAX_NAME = 64
 """Characters of a name that an event brings itself, such as a Zeek path."""
 MAX_HINTS = 8
+MAX_TEXT = 256
+"""Characters of any other value that recognition looks at, and remembers."""
 
 
 class Shape(NamedTuple):
@@ -43,19 +45,17 @@ def logsources(
 
 def shown(fields: Mapping[str, Any], format: str) -> tuple[LogSource, ...]:  # noqa: A002
     """What the content alone shows."""
-    if "EventID" in fields and ("Channel" in fields or "Provider_Name" in fields):
-        channel, provider, event_id = (_first(fields.get(name)) for name in WINDOWS_FIELDS)
-        windows = _windows(_text(channel), _text(provider), _integer(event_id))
-        if windows:
-            return windows
     found = dict.fromkeys(_FORMATS.get(format, ()))
+    if "EventID" in fields and ("Channel" in fields or "Provider_Name" in fields):
+        channel, provider, event_id = map(_first, map(fields.get, WINDOWS_FIELDS))
+        found.update(dict.fromkeys(_windows(_text(channel), _text(provider), _integer(event_id))))
     program = fields.get("program")
     if isinstance(program, str) and "message" in fields:
         found.update(dict.fromkeys(_program(_text(program))))
-    for key, shapes in _SHAPES_BY_KEY.items():
-        if key in fields:
-            for shape in shapes:
-                found.update(dict.fromkeys(_of_shape(shape, fields)))
+    telling = fields.keys() & _SHAPES_BY_KEY.keys()
+    for key in sorted(telling) if telling else ():
+        for shape in _SHAPES_BY_KEY[key]:
+            found.update(dict.fromkeys(_of_shape(shape, fields)))
     return tuple(found)
 
 
@@ -67,7 +67,7 @@ def hinted(fields: Mapping[str, Any]) -> tuple[LogSource, ...] | None:
     hint = fields.get("logsource")
     hints = hint if isinstance(hint, list) else [hint]
     named = (
-        LogSource(*(_text(each.get(part))[:MAX_NAME] for part in LogSource._fields))
+        LogSource(*(_part(each.get(part)) for part in LogSource._fields))
         for each in hints[:MAX_HINTS]
         if isinstance(each, Mapping)
     )
@@ -81,8 +81,6 @@ def _windows(channel: str, provider: str, event_id: int) -> tuple[LogSource, ...
     product = tables["products"].get(provider, "windows")
     traced = tables["traces"].get(provider, {}).get(event_id, ())
     service = tables["services"].get(channel) or tables["providers"].get(provider, "")
-    if product == "rpc_firewall":
-        return (LogSource(product, "application"), LogSource("windows", "", service))
     categories = [*tables["categories"].get(service, {}).get(event_id, ()), *traced]
     if not categories:
         return (LogSource(product, "", service),)
@@ -107,8 +105,13 @@ def _of_shape(shape: Shape, fields: Mapping[str, Any]) -> tuple[LogSource, ...]:
 
 @lru_cache(maxsize=4096)
 def _named(templates: tuple[str, ...], name: str) -> tuple[LogSource, ...]:
-    safe = name[:MAX_NAME].replace("/", "_")
-    return tuple(LogSource.parse(each.replace("{}", safe)) for each in templates)
+    part = _part(name)
+    return tuple(LogSource.parse(each.replace("{}", part)) for each in templates)
+
+
+def _part(name: Any) -> str:
+    """An outsider's word as part of a log source: lower case, without the slash that parts them."""
+    return _text(name)[:MAX_NAME].strip().lower().replace("/", "_")
 
 
 def _value(fields: Mapping[str, Any], path: str) -> Any:
@@ -127,7 +130,7 @@ def _first(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return value[:MAX_TEXT] if isinstance(value, str) else ""
 
 
 def _integer(value: Any) -> int:

@@ -8,12 +8,12 @@ from collectors.formats.parsed import Parsed, line_format
 
 _QUOTED = r'"((?:[^"\\]|\\.)*+)"'
 _LINE = re.compile(
-    r"(?:([^\s\[\]\"]+:\d+) )?"  # Apache's vhost_combined
-    r"(\S+) (\S+) (.+?) \[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
+    r"(\S++) (\S++) (.+?) \[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
     + _QUOTED
     + r" (\d{3}) (\d+|-)"
     + f"(?: {_QUOTED} {_QUOTED})?(?: (.*))?"
 )
+_SITE = re.compile(r"([^\s:\[\]\"]++):\d{1,5} (.*)", re.DOTALL)
 _REQUEST = re.compile(r"(\S+) (.+?)(?: (HTTP/[\d.]+))?")
 _MONTHS = {
     name: number
@@ -29,13 +29,16 @@ def read(line: bytes, received: datetime) -> Parsed | None:  # noqa: ARG001 - it
     """`host ident user [time] "request" status bytes`, with or without referrer and agent."""
     if b"[" not in line or b'"' not in line:
         return None
-    match = _LINE.fullmatch(line.decode("utf-8", "replace"))
+    text = line.decode("utf-8", "replace")
+    # Apache's vhost_combined begins with the site and its port.
+    site = _SITE.fullmatch(text)
+    match = _LINE.fullmatch(text if site is None else site[2])
     if match is None:
         return None
-    site, client, _, user, time, request, status, size, referer, agent, rest = match.groups()
+    client, _, user, time, request, status, size, referer, agent, rest = match.groups()
     fields: dict[str, str | int] = {"c-ip": client}
     if site is not None:
-        fields["cs-host"] = site.rpartition(":")[0]
+        fields["cs-host"] = site[1]
     if user != "-":
         fields["cs-username"] = user
     _add_request(fields, request)

@@ -10,7 +10,7 @@ MAX_FIELDS = 1_000
 _LINE = re.compile(
     r"(?:node=(\S+) )?type=(\S+) msg=audit\((\d{1,12}\.\d{1,9}):(\d+)\): ?(.*)", re.DOTALL
 )
-_PAIR = re.compile(r"""([A-Za-z_][\w.-]*+)=("[^"]*+"|'[^']*+'|[^\s'",]*+)""")
+_PAIR = re.compile(r"""(?<![\w.-])([A-Za-z_][\w.-]*+)=("[^"]*+"|'[^']*+'|[^\s'",]*+)""")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _ENCODED = frozenset(
     {"proctitle", "comm", "exe", "name", "cwd", "path", "cmd", "data", "acct", "key", "exec_line"}
@@ -30,7 +30,7 @@ def read(line: bytes, received: datetime) -> Parsed | None:  # noqa: ARG001 - it
     fields: dict[str, str] = {"type": kind, "audit_id": f"{time}:{serial}"}
     if node is not None:
         fields["node"] = node
-    # auditd repeats the fields after this separator with numbers turned into names (SYSCALL=execve).
+    # After this separator auditd repeats fields with names in place of numbers (SYSCALL=execve).
     raw, _, named = body.partition(_GROUP_SEPARATOR)
     _add_pairs(fields, raw, kind)
     _add_pairs(fields, named, kind)

@@ -1,4 +1,4 @@
-"""JSON: one object a line, its own field names kept; Windows events in their nested forms flattened."""
+"""JSON: one object a line with its own field names; nested Windows events are flattened."""
 
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ def of_object(value: dict[str, Any]) -> Parsed:
 
 
 def flat(value: dict[str, Any]) -> dict[str, Any]:
-    """The object itself, or the flat form of a Windows event that is wrapped in `Event` or `winlog`."""
+    """The object itself; of a Windows event wrapped in `Event` or `winlog`, its flat form."""
     event = value.get("Event")
     if isinstance(event, dict) and "System" in event:
         rest = {name: content for name, content in value.items() if name != "Event"}

@@ -9,7 +9,7 @@ from collectors.formats.times import event_time, moment_of
 MAX_FIELDS = 1_000
 LEAST_FIELDS = 3
 """Fewer pairs than this are more likely prose."""
-_PAIR = re.compile(r"""([A-Za-z_][\w.:-]{0,99})=("(?:[^"\\]|\\.)*+"|[^\s",;]*+)""")
+_PAIR = re.compile(r"""(?<![\w.:-])([A-Za-z_][\w.:-]{0,99})=("(?:[^"\\]|\\.)*+"|[^\s",;]*+)""")
 
 
 @line_format("key_value", rank=60)
@@ -40,7 +40,7 @@ def pairs(text: str) -> dict[str, str]:
 
 
 def _time(fields: dict[str, str]) -> datetime | None:
-    """FortiGate's `eventtime` (ns) or `date`, `time` and `tz`; else any field that other events use."""
+    """FortiGate's `eventtime` (ns) or `date`, `time` and `tz`; else what other events use."""
     moment = moment_of(fields.get("eventtime"))
     if moment is None and "date" in fields and "time" in fields:
         moment = moment_of(f"{fields['date']}T{fields['time']}{fields.get('tz', '')}")

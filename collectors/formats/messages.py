@@ -1,17 +1,140 @@
 """What the messages of well-known programs say about users, addresses and outcomes, as fields."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from collectors.formats.key_value import pairs
 
 Fields = dict[str, str]
-_READERS: dict[str, Callable[[str], Fields]] = {}
+
+ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+(?:%\w+)?)"
+FROM = rf"(?P<src_ip>{ADDRESS})(?: port (?P<src_port>\d+))?"
+HALF_KNOWN = r"(?:(?:(?P<invalid_user>invalid)|authenticating) )?user (?P<user>.*)"
+WHO = r"(?:(?P<invalid_user>invalid|illegal) user )?(?P<user>.*)"
+PAM_MODULE = r"(?P<pam_module>pam_\w+)\((?P<pam_service>[^\s:()]+):(?P<pam_type>\w+)\)"
+YES, NO = "success", "failure"
+PREAUTH = r"(?: \[preauth\])?"
+
+
+class Sentence(NamedTuple):
+    """A message that a program is known to write: its named groups are fields, so is `means`."""
+
+    pattern: re.Pattern[str]
+    means: Mapping[str, str]
+
+
+def _sentence(pattern: str, **means: str) -> Sentence:
+    return Sentence(re.compile(pattern, re.DOTALL), means)
+
+
+SSH_TAIL = r"(?: ssh\d)?(?:: .*)?"
+# Names come from whoever knocks, so they are taken greedily: the last "from … port …" is sshd's.
+_SSHD = {
+    "Accepted": [
+        _sentence(rf"Accepted (?P<auth_method>\S+) for {WHO} from {FROM}{SSH_TAIL}", outcome=YES)
+    ],
+    "Failed": [
+        _sentence(rf"Failed (?P<auth_method>\S+) for {WHO} from {FROM}{SSH_TAIL}", outcome=NO)
+    ],
+    "Invalid": [
+        _sentence(rf"Invalid user (?P<user>.*) from {FROM}", outcome=NO, invalid_user="invalid")
+    ],
+    "input_userauth_request:": [
+        _sentence(rf"input_userauth_request: {WHO}{PREAUTH}", outcome=NO),
+    ],
+    "error:": [
+        _sentence(
+            rf"error: maximum authentication attempts exceeded for {WHO} from {FROM}(?: ssh\d)?"
+            rf"{PREAUTH}",
+            outcome=NO,
+        ),
+        _sentence(rf"error: PAM: .*? for {WHO} from (?P<src_ip>\S+)", outcome=NO),
+        _sentence(rf"error: Received disconnect from {FROM}:.*"),
+    ],
+    "User": [
+        _sentence(r"User (?P<user>.*) from (?P<src_ip>\S+) not allowed because .*", outcome=NO)
+    ],
+    "Connection": [
+        _sentence(rf"Connection (?:closed|reset) by (?:{HALF_KNOWN} )?{FROM}{PREAUTH}"),
+        _sentence(rf"Connection from {FROM} on .*"),
+    ],
+    "Disconnected": [_sentence(rf"Disconnected from (?:{HALF_KNOWN} )?{FROM}{PREAUTH}")],
+    "Received": [_sentence(rf"Received disconnect from {FROM}:.*")],
+    "Did": [_sentence(rf"Did not receive identification string from {FROM}")],
+    "Bad": [_sentence(rf"Bad protocol version identification .* from {FROM}")],
+    "banner": [_sentence(rf"banner exchange: Connection from {FROM}: .*")],
+    "Unable": [_sentence(rf"Unable to negotiate with {FROM}: .*")],
+    "reverse": [
+        _sentence(
+            rf"reverse mapping checking getaddrinfo for .* \[(?P<src_ip>{ADDRESS})\] failed.*"
+        )
+    ],
+    "Address": [_sentence(rf"Address (?P<src_ip>{ADDRESS}) maps to .*")],
+    "Starting": [_sentence(rf"Starting session: .* for (?P<user>\S+) from {FROM} id \d+")],
+}
+_PAM = [
+    _sentence(
+        rf"{PAM_MODULE}: session (?P<session>opened|closed) for user (?P<user>[^\s(]+)"
+        r"(?:\(uid=\d+\))?(?: by (?P<by_user>[^\s(]*)\(uid=\d+\))?"
+    ),
+    _sentence(
+        rf"(?:{PAM_MODULE}: |PAM \d+ more )authentication failures?; logname=\S* uid=\d* euid=\d*"
+        r" tty=\S* ruser=(?P<remote_user>\S*) rhost=(?P<src_ip>\S*)(?:  user=(?P<user>.*))?",
+        outcome=NO,
+    ),
+    _sentence(rf"{PAM_MODULE}: password changed for (?P<user>\S+)"),
+    _sentence(rf"{PAM_MODULE}: .*"),
+]
+CRON_ACTION = r"\((?P<user>[^\s()]+)\) (?P<cron_action>[A-Z][A-Z ]*) \(.*\)"
+_OTHERS = {
+    "cron": [
+        _sentence(r"\((?P<user>[^\s()]+)\) CMD \((?P<command>.*)\)"),
+        _sentence(CRON_ACTION),
+    ],
+    "crontab": [_sentence(CRON_ACTION)],
+    "su": [
+        _sentence(r"Successful su for (?P<user>\S+) by (?P<by_user>\S+)", outcome=YES),
+        _sentence(r"FAILED su for (?P<user>\S+) by (?P<by_user>\S+)", outcome=NO),
+        _sentence(r"\(to (?P<user>\S+)\) (?P<by_user>\S+) on \S+"),
+    ],
+    "systemd-logind": [_sentence(r"New session \S+ of user (?P<user>\S+)\.")],
+    "useradd": [_sentence(r"new user: name=(?P<user>[^,]+),.*", account_action="added")],
+    "userdel": [_sentence(r"delete user '(?P<user>[^']+)'.*", account_action="deleted")],
+    "usermod": [
+        _sentence(
+            r"add '(?P<user>[^']+)' to (?:shadow )?group '(?P<group>[^']+)'.*",
+            account_action="group added",
+        )
+    ],
+    "gpasswd": [
+        _sentence(
+            r"user (?P<user>\S+) added by (?P<by_user>\S+) to group (?P<group>\S+)",
+            account_action="group added",
+        )
+    ],
+}
+_REPEATED = re.compile(r"message repeated (\d{1,9}) times: \[ ?(.*)\]", re.DOTALL)
+_MNEMONIC = re.compile(r"%([A-Z][A-Z0-9_]*)(?:-[A-Z0-9_]+)?-([0-7])-([A-Z0-9_]+):")
 
 
 def message_fields(program: str, message: str) -> Fields:
-    """Fields of one message of a syslog program; none for programs and messages not known."""
+    """Fields of one syslog message; none for programs and messages not known."""
     name = program_name(program)
+    repeated = _REPEATED.fullmatch(message)
+    if repeated is not None:
+        return _fields(name, repeated[2]) | {"repeated": repeated[1]}
+    return _fields(name, message)
+
+
+def _fields(name: str, message: str) -> Fields:
     read = _READERS.get(name)
-    return read(message) if read is not None else {}
+    fields = read(message) if read is not None else _read(_OTHERS.get(name, ()), message)
+    if not fields and "pam_" in message:
+        return _read(_PAM, message)
+    if not fields and "%" in message:
+        return _cisco(message)
+    return fields
 
 
 def program_name(program: str) -> str:
@@ -20,130 +143,73 @@ def program_name(program: str) -> str:
     return {"sshd-session": "sshd", "sshd-auth": "sshd", "crond": "cron"}.get(name, name)
 
 
-def _program(*names: str) -> Callable[[Callable[[str], Fields]], Callable[[str], Fields]]:
-    def sign_in(read: Callable[[str], Fields]) -> Callable[[str], Fields]:
-        _READERS.update(dict.fromkeys(names, read))
-        return read
-
-    return sign_in
-
-
-_SSH_LOGIN = re.compile(
-    r"(Accepted|Failed|Postponed) (\S+) for (invalid user )?(.*?) from (\S+) port (\d+)\b.*",
-    re.DOTALL,
-)
-_SSH_USER = re.compile(
-    r"(?:Invalid user|input_userauth_request: invalid user|"
-    r"Disconnected from (?:invalid |authenticating )?user|"
-    r"Connection (?:closed|reset) by (?:invalid |authenticating )?user|User)"
-    r" (\S*?)(?: from)? ?(\d[\d.]+|[0-9a-fA-F]*:[0-9a-fA-F:.]+)?"
-    r"(?: port (\d+))?(?: .*)?"
-)
-_SSH_ADDRESS = re.compile(
-    r"(?:from|by|with|for|rhost=|host )\s?\[?(\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]+)\]?"
-    r"(?: port (\d+))?"
-)
-_OUTCOMES = {"Accepted": "success", "Failed": "failure", "Postponed": "pending"}
-
-
-@_program("sshd")
-def sshd(message: str) -> Fields:
-    """`Failed password for invalid user bob from 192.0.2.1 port 4 ssh2` and its relatives."""
-    if (login := _SSH_LOGIN.fullmatch(message)) is not None:
-        word, method, invalid, user, address, port = login.groups()
-        fields = {"outcome": _OUTCOMES[word], "auth_method": method, "user": user}
-        if invalid:
-            fields["invalid_user"] = "true"
-        return fields | {"src_ip": address, "src_port": port}
-    if "pam_unix" in message:
-        return pam(message)
-    fields = {}
-    address_port: tuple[str | None, str | None] = (None, None)
-    if (named := _SSH_USER.fullmatch(message)) is not None:
-        if named[1]:
-            fields["user"] = named[1]
-        address_port = (named[2], named[3])
-    if address_port[0] is None and (found := _SSH_ADDRESS.search(message)) is not None:
-        address_port = (found[1], found[2])
-    if address_port[0] is not None:
-        fields["src_ip"] = address_port[0]
-    if address_port[1] is not None:
-        fields["src_port"] = address_port[1]
-    return fields
-
-
-_SUDO = re.compile(r"\s*(\S+) : (.*)", re.DOTALL)
-_SUDO_PART = re.compile(r"(TTY|PWD|USER|GROUP|TSID|ENV)=(.*?) ; ")
-
-
-@_program("sudo")
-def sudo(message: str) -> Fields:
-    """`bob : TTY=pts/0 ; PWD=/home/bob ; USER=root ; COMMAND=/bin/ls`, under sudo's own names."""
-    match = _SUDO.fullmatch(message)
-    if match is None:
-        return pam(message)
-    user, rest = match.groups()
-    fields = {"user": user}
-    head, command_mark, command = rest.partition("COMMAND=")
-    fields.update(_SUDO_PART.findall(head))
-    if command_mark:
-        fields["COMMAND"] = command
-    reason = head.partition(" ; ")[0]
-    if "=" not in reason and reason:
-        fields["reason"] = reason
-    return fields
-
-
-_PAM_SESSION = re.compile(
-    r"(\S+)\((\S+?):(\S+?)\): session (opened|closed) for user ([^\s(]+)(?:\(uid=\d+\))?"
-    r"(?: by ([^\s(]*)\(uid=(\d+)\))?.*",
-    re.DOTALL,
-)
-_PAM_FAILURE = re.compile(
-    r"(?:(\S+)\((\S+?):(\S+?)\): |PAM \d+ more )authentication failures?;? ?(.*)", re.DOTALL
-)
-_PAM_PAIR = re.compile(r"(\w+)=(\S*)")
-
-
-@_program("su", "login", "cron", "systemd", "systemd-logind", "polkitd", "gdm-password")
-def pam(message: str) -> Fields:
-    """What PAM's modules write in whatever program calls them."""
-    if (session := _PAM_SESSION.fullmatch(message)) is not None:
-        module, service, _, state, user, by, _ = session.groups()
-        fields = {"pam_module": module, "pam_service": service, "session": state, "user": user}
-        return fields | ({"by_user": by} if by else {})
-    if (failure := _PAM_FAILURE.fullmatch(message)) is not None:
-        return _pam_failure(failure)
+def _read(sentences: Sequence[Sentence], message: str) -> Fields:
+    for sentence in sentences:
+        match = sentence.pattern.fullmatch(message)
+        if match is not None:
+            found = {name: value for name, value in match.groupdict().items() if value}
+            return {**sentence.means, **found}
     return {}
 
 
-def _pam_failure(failure: re.Match[str]) -> Fields:
-    fields = {"outcome": "failure"}
-    if failure[1] is not None:
-        fields |= {"pam_module": failure[1], "pam_service": failure[2]}
-    pairs = dict(_PAM_PAIR.findall(failure[4]))
-    for name, own in (("user", "user"), ("rhost", "src_ip"), ("ruser", "remote_user")):
-        if pairs.get(name):
-            fields[own] = pairs[name]
+def _sshd(message: str) -> Fields:
+    first = message.partition(" ")[0]
+    return _read(_PAM if first == "PAM" else _SSHD.get(first, ()), message)
+
+
+_SUDO = re.compile(r"\s*(?P<user>\S+) : (?:(?P<reason>[^=]*?) ; )?(?P<rest>\w+=.*)", re.DOTALL)
+_SUDO_PART = re.compile(r"(TTY|PWD|USER|GROUP|TSID|ENV)=(.*?) ; ")
+
+
+def _sudo(message: str) -> Fields:
+    """`bob : TTY=pts/0 ; PWD=/home/bob ; USER=root ; COMMAND=/bin/ls`, under sudo's own names."""
+    match = _SUDO.fullmatch(message)
+    if match is None:
+        return {}
+    fields = {name: value for name, value in match.groupdict().items() if value and name != "rest"}
+    head, command_mark, command = match["rest"].partition("COMMAND=")
+    fields.update(_SUDO_PART.findall(head))
+    return fields | ({"COMMAND": command} if command_mark else {})
+
+
+_NETFILTER_NAMES = {
+    "SRC": "src_ip",
+    "DST": "dst_ip",
+    "SPT": "src_port",
+    "DPT": "dst_port",
+    "PROTO": "protocol",
+}
+_NETFILTER_ACTIONS = {
+    "deny": ("BLOCK", "DROP", "DENY", "REJECT"),
+    "allow": ("ALLOW", "ACCEPT"),
+}
+"""Words that administrators put before the packet; Linux itself does not say what became of it."""
+_NETFILTER_PREFIX = re.compile(r"(?:\[ *\d+\.\d+\] )?(.*?)\bIN=")
+
+
+def _kernel(message: str) -> Fields:
+    """A packet that Linux's firewall logged: its own names, and those of Sigma's firewall rules."""
+    prefix = _NETFILTER_PREFIX.match(message)
+    if prefix is None or " SRC=" not in message or " DST=" not in message:
+        return {}
+    fields = pairs(message)
+    fields.update({name: fields[own] for own, name in _NETFILTER_NAMES.items() if own in fields})
+    said = prefix[1].upper()
+    for action, words in (
+        ("deny", ("BLOCK", "DROP", "DENY", "REJECT")),
+        ("allow", ("ALLOW", "ACCEPT")),
+    ):
+        if any(word in said for word in words):
+            return fields | {"action": action}
     return fields
 
 
-_ACCOUNT = re.compile(
-    r"(new user|new group|delete user|change user)[: ]+(?:name=)?'?([^\s,']+)'?.*"
-)
-
-
-@_program("useradd", "userdel", "usermod", "groupadd", "passwd", "chpasswd")
-def account(message: str) -> Fields:
-    """`new user: name=bob, UID=1001, …` of the shadow tools."""
-    match = _ACCOUNT.fullmatch(message)
+def _cisco(message: str) -> Fields:
+    """The `%FACILITY-SEVERITY-MNEMONIC:` that Cisco's devices begin their text with."""
+    match = _MNEMONIC.search(message)
     if match is None:
-        return pam(message)
-    return {"account_action": match[1], "user": match[2]}
+        return {}
+    return {"cisco_facility": match[1], "cisco_severity": match[2], "cisco_mnemonic": match[3]}
 
 
-@_program("crontab")
-def crontab(message: str) -> Fields:
-    """`(bob) REPLACE (bob)`."""
-    match = re.fullmatch(r"\((\S+)\) ([A-Z ]+) \((.*)\)", message)
-    return {"user": match[1], "cron_action": match[2]} if match is not None else {}
+_READERS: dict[str, Callable[[str], Fields]] = {"sshd": _sshd, "sudo": _sudo, "kernel": _kernel}

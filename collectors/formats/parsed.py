@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Reader = Callable[[bytes, datetime], Parsed | None]
-"""Reads one line received at a time (UTC); None where the line is not of its format. Never raises."""
+"""Reads a line that came at a time (UTC); None where it is not of the format. Never raises."""
 
 
 class Format(NamedTuple):
@@ -40,6 +41,13 @@ class Format(NamedTuple):
 
 
 FORMATS: dict[str, Format] = {}
+
+
+@cache
+def ranked(*, inside: bool = False) -> tuple[Format, ...]:
+    """Every format in the order to try them, or those that a syslog message may be written in."""
+    formats = sorted(FORMATS.values(), key=lambda each: (each.rank, each.name))
+    return tuple(each for each in formats if each.inside or not inside)
 
 
 def line_format(

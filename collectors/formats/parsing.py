@@ -1,21 +1,24 @@
 """One line in, its fields out: by the format that its source names, or by the first that fits."""
 
 from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
-from collectors.formats import (  # noqa: F401 - each signs its format in
-    access_log,
-    auditd,
-    json_object,
-    key_value,
-    syslog,
-    windows_xml,
+from collectors.formats.parsed import (
+    FORMATS,
+    MAX_LINE,
+    PARSE_FAILED,
+    Format,
+    Parsed,
+    ranked,
 )
-from collectors.formats.parsed import FORMATS, MAX_LINE, PARSE_FAILED, Format, Parsed
 
 TEXT = "text"
 """A line that is its own message, by declaration; `auto` never settles for it unmarked."""
 
-_BY_RANK = sorted(FORMATS.values(), key=lambda each: each.rank)
+for _module in iter_modules([str(Path(__file__).parent)]):
+    import_module(f"collectors.formats.{_module.name}")  # where each format signs itself in
 
 
 def formats() -> tuple[str, ...]:
@@ -34,7 +37,7 @@ def parse(line: bytes, format: str = "auto", *, received: datetime) -> Parsed:  
     line = line.strip()
     if format == TEXT:
         return _unparsed(line, ())
-    for each in _BY_RANK if format == "auto" else (_named(format),):
+    for each in ranked() if format == "auto" else (_named(format),):
         if line.startswith(each.starts) or not each.starts:
             parsed = each.read(line, received)
             if parsed is not None:

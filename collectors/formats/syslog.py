@@ -2,10 +2,11 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from collectors.formats.messages import message_fields
-from collectors.formats.parsed import FORMATS, Parsed, line_format
+from collectors.formats.parsed import Parsed, line_format, ranked
 from collectors.formats.times import moment_of
 
 FACILITIES = (
@@ -14,6 +15,11 @@ FACILITIES = (
     "local5", "local6", "local7",
 )  # fmt: skip
 SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+LEVELS = frozenset(
+    {"trace", "debug", "info", "notice", "warn", "warning", "error", "fatal", "critical"}
+)
+"""What stands after the time in the logs of programs that write no syslog."""
+MAX_ELEMENTS, MAX_PARAMETERS = 50, 200
 CLOCK_LEEWAY = timedelta(days=1)
 """How far ahead of receipt a time without a year may lie before it is last year's."""
 
@@ -27,7 +33,7 @@ _ESCAPED = re.compile(r'\\(["\\\]])')
 _RFC3164 = re.compile(
     r"(?:([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?"
     r"|(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?))"
-    r"(?: (\d{4})(?= ))? (\S{1,255}) (.*)",
+    r"(?: (\d{4})(?= ))? (?P<host>\S{1,255}) (.*)",
     re.DOTALL,
 )
 _TAG = re.compile(r"([\w./@() +-]{1,128}?)(?:\[(\d{1,10})\])?: ?(.*)", re.DOTALL)
@@ -57,7 +63,7 @@ def read(line: bytes, received: datetime) -> Parsed | None:
     elif _BARE.match(text) is None:
         return None
     old = _RFC3164.fullmatch(text)
-    if old is not None:
+    if old is not None and old["host"].strip("[]:").lower() not in LEVELS:
         return _rfc3164(fields, old, received)
     if not fields:
         return None
@@ -67,11 +73,8 @@ def read(line: bytes, received: datetime) -> Parsed | None:
 
 def _rfc5424(fields: dict[str, Any], match: re.Match[str], received: datetime) -> Parsed:
     time, host, program, pid, message_id, rest = match.groups()
-    for name, value in (
-        ("hostname", host), ("program", program), ("pid", pid), ("msgid", message_id),
-    ):  # fmt: skip
-        if value != "-":
-            fields[name] = value
+    header = {"hostname": host, "program": program, "pid": pid, "msgid": message_id}
+    fields.update({name: value for name, value in header.items() if value != "-"})
     data, message = _structured_data(rest)
     if data:
         fields["structured_data"] = data
@@ -84,10 +87,9 @@ def _structured_data(text: str) -> tuple[dict[str, dict[str, str]], str]:
         return {}, text[1:].strip().removeprefix("\ufeff")
     data: dict[str, dict[str, str]] = {}
     position = 0
-    while (element := _ELEMENT.match(text, position)) is not None:
-        data[element[1]] = {
-            name: _ESCAPED.sub(r"\1", value) for name, value in _PARAMETER.findall(element[2])
-        }
+    while len(data) < MAX_ELEMENTS and (element := _ELEMENT.match(text, position)) is not None:
+        found = islice(_PARAMETER.finditer(element[2]), MAX_PARAMETERS)
+        data[element[1]] = {each[1]: _ESCAPED.sub(r"\1", each[2]) for each in found}
         position = element.end()
     return data, text[position:].strip().removeprefix("\ufeff")
 
@@ -142,8 +144,9 @@ def _with_message(
     """Add the message, and the fields of a format or a known program that it is written in."""
     fields["message"] = message
     inner = _inner(message, received)
-    if inner is None:
+    if inner is None or inner.format == "key_value":
         fields.update(message_fields(fields.get("program", ""), message))
+    if inner is None:
         return Parsed(fields=fields, time=time, format="syslog")
     if inner.verbatim:
         del fields["message"]
@@ -156,8 +159,8 @@ def _with_message(
 
 def _inner(message: str, received: datetime) -> Parsed | None:
     line = message.removeprefix("@cee:").strip().encode()
-    for each in sorted(FORMATS.values(), key=lambda format_: format_.rank):
-        if each.inside and (line.startswith(each.starts) or not each.starts):
+    for each in ranked(inside=True):
+        if line.startswith(each.starts) or not each.starts:
             parsed = each.read(line, received)
             if parsed is not None:
                 return parsed

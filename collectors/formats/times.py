@@ -14,6 +14,7 @@ TIME_FIELDS = (
 """Fields of JSON events that hold its time. `EventTime` is not one: it is local, without a zone."""
 
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+MAX_NUMBER = 1 << 63
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 
 
@@ -31,7 +32,7 @@ def moment_of(value: Any) -> datetime | None:
     """A UTC time from ISO 8601 text (UTC where it names no zone) or Unix s, ms, µs or ns."""
     if isinstance(value, str):
         return _from_text(value) if len(value) <= 40 else None
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and value < MAX_NUMBER:
         return _from_number(value)
     return None
 

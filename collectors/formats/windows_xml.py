@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from collectors.formats import windows
 from collectors.formats.parsed import Parsed, line_format
@@ -18,8 +18,8 @@ def read(line: bytes, received: datetime) -> Parsed | None:  # noqa: ARG001 - it
     if b"<!DOCTYPE" in line or b"<!ENTITY" in line or line.count(b"<") > 2 * MAX_ELEMENTS:
         return None
     try:
-        root = ElementTree.fromstring(line)  # noqa: S314 - see above
-    except (ElementTree.ParseError, ValueError, LookupError):
+        root = ET.fromstring(line)  # noqa: S314 - see above
+    except (ET.ParseError, ValueError, LookupError):
         return None
     if _name(root) != "Event":
         return None
@@ -29,11 +29,11 @@ def read(line: bytes, received: datetime) -> Parsed | None:  # noqa: ARG001 - it
     return Parsed(fields=fields, time=event_time(fields), format="windows_xml")
 
 
-def _name(element: ElementTree.Element) -> str:
+def _name(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def _content(element: ElementTree.Element, depth: int) -> Any:
+def _content(element: ET.Element, depth: int) -> Any:
     """The shape that the EVTX reader gives, so that both flatten alike."""
     text = element.text
     if not len(element) and not element.attrib:
@@ -53,7 +53,7 @@ def _content(element: ElementTree.Element, depth: int) -> Any:
     return content
 
 
-def _children(element: ElementTree.Element, depth: int) -> Iterator[tuple[str, Any]]:
+def _children(element: ET.Element, depth: int) -> Iterator[tuple[str, Any]]:
     for child in element:
         given = child.get("Name")
         if given is not None and _name(child) in ("Data", "ComplexData"):

@@ -1,8 +1,8 @@
 """Events from files: what is in them, record by record, whatever they are called."""
 
 import gzip
-import io
 import sys
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,13 +13,14 @@ from evtx import PyEvtxParser
 
 from collectors import codec
 from collectors.bus.contract import Malformed
-from collectors.formats import Parsed, parse
+from collectors.formats import MAX_LINE, Parsed, parse
 from collectors.formats.json_object import flat, of_object
 from collectors.formats.times import event_time
 
 ENDINGS = (".ndjson", ".jsonl", ".json", ".log", ".evtx")
 MAX_BROKEN_RECORDS = 100_000
 """Records in a row that an EVTX file may fail to give."""
+BLOCK = 1 << 18
 MAX_JSON_FILE = 1 << 30
 """Bytes of a `.json` file, which is read whole."""
 
@@ -75,7 +76,8 @@ def read_events(path: str, *, received: datetime | None = None) -> Iterator[File
     """Every record of a file in order; `-` is NDJSON on standard input.
 
     `received` (UTC) gives the year to times that lack one; without it that is when the file was
-    last changed. Raises Malformed for a name of no known kind, OSError where it can't be read.
+    last changed. Raises Malformed for a name of no known kind or a broken archive, OSError where
+    the file can't be read.
     """
     if path == "-":
         yield from _lines(sys.stdin.buffer, "json", received or datetime.now(UTC))
@@ -91,27 +93,40 @@ def read_events(path: str, *, received: datetime | None = None) -> Iterator[File
     if ending == ".evtx":
         yield from _evtx(path, moment)
         return
-    with _opened(path) as stream:
-        if ending == ".json":
-            yield from _values(stream, path, moment)
-        else:
-            yield from _lines(stream, "auto" if ending == ".log" else "json", moment)
-
-
-def _opened(path: str) -> IO[bytes]:
-    if path.endswith(".gz"):
-        return io.BufferedReader(gzip.open(path), 1 << 18)
-    return Path(path).open("rb", buffering=1 << 18)
+    try:
+        with gzip.open(path) if plain != path else Path(path).open("rb") as stream:
+            if ending == ".json":
+                yield from _values(stream, path, moment)
+            else:
+                yield from _lines(stream, "auto" if ending == ".log" else "json", moment)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Malformed(f"{path}: expected a whole gzip file: {error}") from error
 
 
 def _lines(stream: IO[bytes], format: str, received: datetime) -> Iterator[FileRecord]:  # noqa: A002
     """One record a line; blank lines are none."""
-    index = 0
-    for ended in stream:
-        line = ended.rstrip(b"\r\n")
-        if line and not line.isspace():
-            yield FileRecord(index, line, received=received, format=format)
-            index += 1
+    filled = (line for line in split_lines(stream) if line and not line.isspace())
+    for index, line in enumerate(filled):
+        yield FileRecord(index, line, received=received, format=format)
+
+
+def split_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines without their ends; of a line over MAX_LINE, its first MAX_LINE + 1 bytes."""
+    pending = b""
+    overlong = False
+    while block := stream.read(BLOCK):
+        first, *rest = block.split(b"\n")
+        pending = pending if overlong else pending + first
+        if not rest:
+            overlong = overlong or len(pending) > MAX_LINE
+            pending = pending[: MAX_LINE + 1]
+            continue
+        yield pending[: MAX_LINE + 1].removesuffix(b"\r")
+        pending, overlong = rest.pop(), False
+        for line in rest:
+            yield line.removesuffix(b"\r")
+    if pending:
+        yield pending
 
 
 def _values(stream: IO[bytes], path: str, received: datetime) -> Iterator[FileRecord]:
