@@ -63,10 +63,8 @@ class Answers(dict[Any, int]):
 
     def __missing__(self, value: Any) -> int:
         if isinstance(value, str):
-            held = set(self._present)
-            for lookup in self._lookups:
-                held.update(lookup.holding(value))
-            number = self._sets.number(frozenset(held))
+            held = [number for lookup in self._lookups for number in lookup.holding(value)]
+            number = self._sets.number(self._present.union(held)) if held else self[OBJECT]
             if len(value) <= MAX_VALUE_CHARACTERS:
                 self[value] = number
                 self._sets.spent += sys.getsizeof(value) + ENTRY_BYTES

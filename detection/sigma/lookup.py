@@ -7,13 +7,14 @@ from pathlib import Path
 import hyperscan
 
 from detection.sigma.predicates import TEXT_KINDS, Kind, Predicate, tester
-from detection.sigma.scan import Scanner, compiles, expression, scanner
+from detection.sigma.scan import Scanner, compiles, expression, is_hint, scanner
 from detection.sigma.values import address_of
 
 FEW = 6
 """Up to so many patterns, asking each in turn is quicker than one pass of Hyperscan."""
 Numbered = tuple[int, Predicate]
 Test = tuple[int, Callable[[str], bool]]
+_NONE: list[int] = []
 
 
 class Lookup:
@@ -50,18 +51,18 @@ class Lookup:
         self._folded = Group(folded, cache) if folded else None
         self._regexes = Group(regexes, cache, few=0) if regexes else None
 
-    def holding(self, text: str) -> list[int]:
+    def holding(self, text: str) -> Sequence[int]:
         """The numbers of the predicates that hold for a text (those on presence are apart)."""
         low = text.lower()
-        held = list(self._exact.get(low, ()))
-        if self._folded:
-            held += self._folded.exactly(low)
-        if self._regexes:
-            held += self._regexes.confirmed(text)
+        held = self._exact.get(low, _NONE)
+        if self._folded is not None and (found := self._folded.exactly(low)):
+            held = [*held, *found]
+        if self._regexes is not None and (found := self._regexes.confirmed(text)):
+            held = [*held, *found]
         if self._networks and (address := address_of(text)) is not None:
-            held += [number for number, network in self._networks if address in network]
+            held = [*held, *(number for number, each in self._networks if address in each)]
         if self._raw:
-            held += [number for number, test in self._raw if test(text)]
+            held = [*held, *(number for number, test in self._raw if test(text))]
         return held
 
 
@@ -74,27 +75,37 @@ class Group:
         self._tests: list[Test] = [(number, tester(predicate)) for number, predicate in predicates]
         self._unscanned = self._tests
         self._scanned: list[Test] = []
+        self._hints: set[int] = set()
         self._scanner: Scanner | None = None
         if len(predicates) > few:
             self._prepare(predicates, cache)
 
     def exactly(self, text: str) -> list[int]:
         """What holds for a text, taking the scan at its word."""
-        if not text:  # Hyperscan sees nothing in nothing
+        if self._scanner is None or not text:  # Hyperscan sees nothing in nothing
             return [number for number, test in self._tests if test(text)]
-        held = [number for number, test in self._unscanned if test(text)]
-        if self._scanner is not None:
-            scanned = self._scanned
-            data = text.encode("utf-8", "surrogatepass")
-            held += [scanned[position][0] for position in self._scanner.found(data)]
+        found = self._scanner.found(text.encode("utf-8", "surrogatepass"))
+        held = [self._scanned[position][0] for position in found] if found else found
+        if self._unscanned:
+            held += [number for number, test in self._unscanned if test(text)]
         return held
 
     def confirmed(self, text: str) -> list[int]:
-        """What holds for a text, taking the scan as a hint where it may be, else not at all."""
+        """What holds for a text, taking the scan as a mere hint where it may say too much.
+
+        Beyond ASCII, and with vertical tabs, Hyperscan and RE2 may differ: then RE2 alone is asked.
+        """
         if self._scanner is None or not text or not text.isascii() or "\v" in text:
             return [number for number, test in self._tests if test(text)]
-        hinted = [self._scanned[at] for at in self._scanner.found(text.encode("ascii"))]
-        return [number for number, test in (*self._unscanned, *hinted) if test(text)]
+        found = self._scanner.found(text.encode("ascii"))
+        if not found and not self._unscanned:
+            return found
+        held = [number for number, test in self._unscanned if test(text)]
+        for position in found:
+            number, test = self._scanned[position]
+            if position not in self._hints or test(text):
+                held.append(number)
+        return held
 
     def _prepare(self, predicates: Sequence[Numbered], cache: Path | None) -> None:
         patterns = [expression(predicate) for _, predicate in predicates]
@@ -107,4 +118,5 @@ class Group:
             self._scanner = scanner(usable, cache) if usable else None
         pairs = list(zip(self._tests, patterns, strict=True))
         self._scanned = [test for test, pattern in pairs if pattern is not None]
+        self._hints = {at for at, (pattern, _) in enumerate(usable) if is_hint(pattern)}
         self._unscanned = [test for test, pattern in pairs if pattern is None]

@@ -42,10 +42,7 @@ class Plan:
         self._keywords = Keywords(joined, apart, sets, cache) if joined or apart else None
         self._references = [each for source in sources for each in source.references]
         self._always = frozenset(rule for source in sources for rule in source.always)
-        self._witnessed: dict[int, list[int]] = {}
-        for source in sources:
-            for number, rules in source.witnessed.items():
-                self._witnessed.setdefault(number, []).extend(rules)
+        self._witnessed = [source.witnessed for source in sources]
         self._sign = signer(self._answers)
 
     def match(self, event: Mapping[str, Any]) -> tuple[int, ...]:
@@ -78,10 +75,12 @@ class Plan:
 
     def _evaluate(self, signature: Signature) -> tuple[int, ...]:
         sets = self._sets.sets
-        held = frozenset().union(*(sets[number] for number in signature))
+        held = frozenset().union(*(sets[number] for number in set(signature)))
         candidates = set(self._always)
-        for number in held:
-            candidates.update(self._witnessed.get(number, ()))
+        for witnessed in self._witnessed:
+            for number in held:
+                if number in witnessed:
+                    candidates.update(witnessed[number])
         conditions = self._conditions
         found = tuple(rule for rule in sorted(candidates) if true_for(conditions[rule], held))
         self._known[signature] = found

@@ -32,7 +32,7 @@ class Scanner:
     def found(self, data: bytes) -> list[int]:
         """Positions, in the list compiled, of the patterns that occur in `data`."""
         hits: list[int] = []
-        self._scan(data, match_event_handler=_note, context=hits)
+        self._scan(data, _note, 0, hits)
         return hits
 
 
@@ -64,6 +64,14 @@ def expression(predicate: Predicate) -> tuple[bytes, int] | None:
     if kind is Kind.WILD:
         return _wild(value), FLAGS
     return None
+
+
+def is_hint(pattern: bytes) -> bool:
+    """Whether Hyperscan may find a regular expression where RE2 would not.
+
+    Before a last line break `$` holds for one of them only, and they differ on what is a space.
+    """
+    return any(part in pattern for part in (b"$", rb"\s", rb"\S", b":space:"))
 
 
 def literal(text: str) -> bytes:
