@@ -25,12 +25,15 @@ _NOT_NOW = {
 class Database:
     """Transactions on SQLite; a write takes the writer's lock when it begins, not half-way."""
 
-    def __init__(self, url: str) -> None:
-        """Connect to a SQLAlchemy URL such as `sqlite:////var/lib/citysoc/triage.sqlite`."""
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        """Connect to a SQLAlchemy URL such as `sqlite:////var/lib/citysoc/triage.sqlite`.
+
+        A transaction waits up to `busy_seconds` for another process's to end.
+        """
         if make_url(url).get_backend_name() != "sqlite":
             raise ValueError(f"expected a sqlite:/// URL for the triage database, got {url!r}")
         self._engine = create_engine(
-            url, connect_args={"timeout": BUSY_SECONDS}, pool_size=20, max_overflow=40
+            url, connect_args={"timeout": busy_seconds}, pool_size=20, max_overflow=40
         )
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "begin", _begin)
