@@ -67,7 +67,7 @@ class EventStore(Protocol):
     """All tenants' events, to be bound to one."""
 
     def bind(self, tenant: str) -> TenantStore:
-        """The tenant's own part; makes it where there is none. For one thread at a time.
+        """The tenant's own part, made at the first write. Writing is for one thread at a time.
 
         Raises Malformed for what is no tenant's id.
         """

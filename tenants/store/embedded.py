@@ -5,11 +5,11 @@ opening; what a block holds is decided by looking at each event. So search agree
 matching.matches by construction, and the index may be as coarse as is good for writing.
 """
 
+import contextlib
 import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -45,9 +45,7 @@ class EmbeddedStore:
 
     def bind(self, tenant: str) -> "EmbeddedTenantStore":
         """See EventStore."""
-        folder = self._folder_of(tenant)
-        folder.mkdir(exist_ok=True)
-        return EmbeddedTenantStore(folder, self)
+        return EmbeddedTenantStore(self._folder_of(tenant), self)
 
     def drop(self, tenant: str) -> None:
         """See EventStore."""
@@ -150,12 +148,12 @@ class EmbeddedTenantStore:
         """See TenantStore."""
         if not 1 <= limit <= MAX_LIMIT:
             raise ValueError(f"limit: expected 1 to {MAX_LIMIT:,}, got {limit}")
-        with ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             return search_in(self._readers(stack), query, limit=limit, after=after)
 
     def count(self, query: Filter, *, limit: int | None = None) -> int:
         """See TenantStore."""
-        with ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             return count_in(self._readers(stack), query, limit=limit)
 
     def get(self, ids: Sequence[str]) -> Sequence[dict[str, Any]]:
@@ -164,12 +162,12 @@ class EmbeddedTenantStore:
             raise ValueError(f"expected at most {MAX_LIMIT:,} ids, got {len(ids):,}")
         wanted = [bytes.fromhex(id_) for id_ in ids if _ID.fullmatch(id_)]
         found: dict[bytes, bytes] = {}
-        with ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             for reader in self._readers(stack):
                 found |= reader.find([id_ for id_ in wanted if id_ not in found])
         return [codec.loads(found[id_]) for id_ in wanted if id_ in found]
 
-    def _readers(self, stack: ExitStack) -> list[Slice]:
+    def _readers(self, stack: contextlib.ExitStack) -> list[Slice]:
         """Every slice opened for reading, each at one moment, until the stack is left."""
         readers = []
         for _, path in sorted(slices(self._folder), reverse=True):
@@ -215,9 +213,11 @@ def _entry(event: StoredEvent) -> Entry:
 
 
 def _remove(folder: Path) -> None:
-    for path in folder.iterdir():
-        path.unlink(missing_ok=True)
-    folder.rmdir()
+    # another process may be at the same leftover
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            path.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _unlink(path: Path) -> None:
