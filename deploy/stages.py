@@ -15,6 +15,7 @@ from deploy.logs import configure
 from deploy.refresh import FAILED, follow, guard
 from deploy.settings import Settings
 from deploy.supervise import stop_signal
+from tenants.clock import utc_now
 from tenants.registry import Registry
 
 LOG = structlog.get_logger()
@@ -124,7 +125,9 @@ def _housekeeping(settings: Settings, registry: Registry, stop: threading.Event)
             dropped = [
                 name
                 for tenant in registry.tenants()
-                for name in store.enforce_retention(tenant, months=settings.store.keep_months)
+                for name in store.enforce_retention(
+                    tenant, months=settings.store.keep_months, now=utc_now()
+                )
             ]
             LOG.info("retention enforced", records=removed, slices=dropped)
 
