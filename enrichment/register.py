@@ -159,7 +159,7 @@ def _read_row(
         owner=cells.get("owner", ""),
         criticality=cells.get("criticality", "").lower() or "normal",
     )
-    message = _asset_fault(asset) or (
+    message = asset_fault(asset) or (
         "stands there twice" if (asset.kind, asset.name) in assets else ""
     )
     if message:
@@ -168,7 +168,8 @@ def _read_row(
         assets[asset.kind, asset.name] = asset
 
 
-def _asset_fault(asset: Asset) -> str:
+def asset_fault(asset: Asset) -> str:
+    """Why a row can't be used, empty where it can."""
     if asset.kind not in KINDS:
         return f"kind {asset.kind[:40]!r}; expected {', '.join(KINDS)}"
     if asset.criticality not in CRITICALITIES:

@@ -1,20 +1,20 @@
 """A tenant's register of assets, as the people who may change it do it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from sqlalchemy import delete, insert
 
+from enrichment.register import MAX_ASSETS, Asset, asset_fault, parse_csv
 from tenants import audit, schema
 from tenants.access import Invalid, Principal
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
-from tenants.onboarding import checked_text, visible_tenant
-from tenants.registry import Asset, Registry, touch
+from tenants.onboarding import visible_tenant
+from tenants.registry import Registry, touch
 
-KINDS = ("host", "user", "ip")
-CRITICALITIES = ("low", "normal", "high", "critical")
-MAX_ASSETS = 100_000
+SHOWN = 10
+"""Faults named in one answer."""
 
 
 class AssetBook:
@@ -36,12 +36,12 @@ class AssetBook:
 
         All or nothing: one bad row leaves the old register as it was.
         """
-        rows = [_row(tenant, number, asset) for number, asset in enumerate(assets, 1)]
-        if len(rows) > MAX_ASSETS:
-            raise Invalid(f"{len(rows)} assets", f"at most {MAX_ASSETS}")
-        names = {(row["kind"], row["name"]) for row in rows}
-        if len(names) < len(rows):
-            raise Invalid("an asset that stands there twice", "each kind and name once")
+        faults = [f"row {number}: {fault}" for number, fault in _faults(assets)]
+        if faults:
+            raise Invalid("; ".join(faults[:SHOWN]), "rows of kind, name, owner and criticality")
+        if len(assets) > MAX_ASSETS:
+            raise Invalid(f"{len(assets)} assets", f"at most {MAX_ASSETS}")
+        rows = [{"tenant_id": tenant, **msgspec.structs.asdict(asset)} for asset in assets]
         with self._database.write() as connection:
             visible_tenant(connection, self._principal, tenant)
             connection.execute(delete(schema.assets).where(schema.assets.c.tenant_id == tenant))
@@ -58,16 +58,19 @@ class AssetBook:
             )
         return len(rows)
 
+    def replace_csv(self, tenant: str, content: bytes) -> int:
+        """The same from CSV with a header line; faults name their lines."""
+        assets, faults = parse_csv(content)
+        if faults:
+            shown = "; ".join(f"line {fault.line}: {fault.message}" for fault in faults[:SHOWN])
+            raise Invalid(shown, "CSV with the columns kind, name, owner, criticality")
+        return self.replace(tenant, assets)
 
-def _row(tenant: str, number: int, asset: Asset) -> dict[str, str]:
-    if asset.kind not in KINDS:
-        raise Invalid(f"row {number}: kind {asset.kind[:40]!r}", f"one of {', '.join(KINDS)}")
-    if asset.criticality not in CRITICALITIES:
-        raise Invalid(
-            f"row {number}: criticality {asset.criticality[:40]!r}",
-            f"one of {', '.join(CRITICALITIES)}",
-        )
-    checked = {"name": checked_text(asset.name, f"row {number}: a name", 255)}
-    if asset.owner:
-        checked["owner"] = checked_text(asset.owner, f"row {number}: an owner", 100)
-    return {"tenant_id": tenant, **msgspec.structs.asdict(asset), **checked}
+
+def _faults(assets: Sequence[Asset]) -> Iterator[tuple[int, str]]:
+    seen: set[tuple[str, str]] = set()
+    for number, asset in enumerate(assets, 1):
+        key = (asset.kind, asset.name)
+        if fault := asset_fault(asset) or ("stands there twice" if key in seen else ""):
+            yield number, fault
+        seen.add(key)

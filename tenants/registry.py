@@ -9,6 +9,7 @@ from collectors.bus.contract import Bus, Retention
 from collectors.logsource import LogSource
 from collectors.route import Route
 from detection.policy import Policy, State
+from enrichment.register import Asset
 from tenants import schema
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
@@ -32,17 +33,6 @@ def topic_plan(*, partitions: int = 4, retention: Retention | None = None) -> To
         "alerts": (1, small),
         "dead": (1, small),
     }
-
-
-class Asset(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of a tenant's register."""
-
-    kind: str
-    """`host`, `user` or `ip`."""
-    name: str
-    owner: str = ""
-    criticality: str = "normal"
-    """`low`, `normal`, `high` or `critical`."""
 
 
 class Registry:

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 
+from enrichment.register import Asset
 from tenants.api.answers import SHAPES, Answer
 from tenants.api.bodies import AssetBody, SourceBody, SourceChange, StatesBody, TenantBody
 from tenants.api.caller import GUARDED, Caller, Provided
 from tenants.audit import AuditPage
 from tenants.onboarding import Source, SourceCreated, Tenant
 from tenants.policies import TenantPolicy
-from tenants.registry import Asset
 from tenants.source_kinds import source_kinds
 
 routes = APIRouter(dependencies=GUARDED)
@@ -21,6 +21,9 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 Cursor = Annotated[
     str | None, Query(max_length=400, description="`cursor` of the page before this one.")
 ]
+
+
+CSV_EXAMPLE = "kind,name,owner,criticality\nhost,ws-014,Finance,high\n"
 
 
 class TenantList(msgspec.Struct, frozen=True):
@@ -153,6 +156,19 @@ def replace_assets(
     """Put a whole new register in force, or nothing of it where a row can't be used."""
     book = services.assets(caller)
     book.replace(tenant, [Asset(**row.model_dump()) for row in body])
+    return Answer(AssetList(book.assets(tenant)))
+
+
+@routes.put("/tenants/{tenant}/assets.csv", tags=["assets"], responses=SHAPES.answer(AssetList))
+def replace_assets_csv(
+    tenant: str,
+    body: Annotated[bytes, Body(media_type="text/csv", examples=[CSV_EXAMPLE])],
+    caller: Caller,
+    services: Provided,
+) -> Response:
+    """The same from CSV with a header line; faults name their lines."""
+    book = services.assets(caller)
+    book.replace_csv(tenant, body)
     return Answer(AssetList(book.assets(tenant)))
 
 
