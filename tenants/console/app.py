@@ -1,4 +1,4 @@
-"""The console as one application, to be mounted beside the API."""
+"""The console as one application, to be mounted behind the API (tenants.api.app.create_app)."""
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -28,11 +28,6 @@ def create_console(services: Services) -> FastAPI:
     console.add_middleware(SmallBodies)
     console.add_middleware(render.SafeHeaders)
     return console
-
-
-def mount_console(app: FastAPI, services: Services) -> None:
-    """Put the pages behind everything that the application answers itself."""
-    app.mount("/", create_console(services), name="console")
 
 
 def static_file(request: Request, version: str, name: str) -> Response:

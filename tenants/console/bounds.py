@@ -26,5 +26,7 @@ class SmallBodies:
 
 
 def _fits(scope: Scope) -> bool:
-    length = Headers(scope=scope).get("content-length", "")
-    return length.isascii() and length.isdigit() and int(length[:9]) <= MAX_FORM
+    headers = Headers(scope=scope)
+    length = headers.get("content-length", "0")
+    counted = "transfer-encoding" not in headers and length.isascii() and length.isdigit()
+    return counted and int(length[:9]) <= MAX_FORM

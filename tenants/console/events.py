@@ -107,14 +107,14 @@ def view(event: Mapping[str, Any], moment: Callable[[str], Moment], *, opened: b
     """An event with its `soc` object, as the store and alerts give it."""
     soc = event.get("soc", {})
     fields = dict(_flat({name: value for name, value in event.items() if name != "soc"}, ""))
-    raw = json.dumps(event, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    raw = json.dumps(event, indent=2, ensure_ascii=False)
     return EventView(
         at=moment(str(soc.get("time") or soc.get("received") or "1970-01-01T00:00:00Z")),
         gist=_gist(fields),
         source=str(soc.get("source", "")),
         facts=_facts(fields),
-        raw=raw.decode(),
-        size=_size(len(raw)),
+        raw=raw,
+        size=_size(len(raw.encode("utf-8", "backslashreplace"))),
         open=opened,
     )
 
@@ -126,16 +126,11 @@ def _flat(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(inner, dict):
             yield from _flat(inner, f"{path}.")
         elif inner not in (None, "", []):
-            yield _plain(path), _plain(_text(inner))
+            yield path, _text(inner)
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _plain(text: str) -> str:
-    """Text that can be sent: half a surrogate pair shows as its escape."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _gist(fields: Mapping[str, str]) -> str:

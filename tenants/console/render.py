@@ -15,7 +15,8 @@ from tenants.console import words
 HERE = Path(__file__).parent
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _STATIC = {path.name: path.read_bytes() for path in sorted((HERE / "static").iterdir())}
-_VERSION = hashlib.sha256(b"\0".join(_STATIC.values())).hexdigest()[:12]
+VERSION = hashlib.sha256(b"\0".join(_STATIC.values())).hexdigest()[:12]
+"""Part of every static address, so that browsers may keep the files for ever."""
 
 HEADERS = {
     "content-security-policy": (
@@ -34,7 +35,7 @@ HEADERS = {
 def _static_link(name: str) -> str:
     if name not in _STATIC:
         raise KeyError(f"no static file called {name!r}; known: {', '.join(_STATIC)}")
-    return f"/static/{_VERSION}/{name}"
+    return f"/static/{VERSION}/{name}"
 
 
 def _environment() -> Environment:
@@ -62,8 +63,9 @@ def html(template: str, values: Mapping[str, Any]) -> str:
 
 
 def page(template: str, values: Mapping[str, Any], *, status: int = 200) -> Response:
-    """A page as a response that no cache keeps."""
-    return HTMLResponse(html(template, values), status, headers={"cache-control": "no-store"})
+    """A page as a response that no cache keeps; half a surrogate pair shows as its escape."""
+    body = html(template, values).encode("utf-8", "backslashreplace")
+    return HTMLResponse(body, status, headers={"cache-control": "no-store"})
 
 
 def bare_page(template: str, values: Mapping[str, Any], *, status: int = 200) -> Response:
@@ -79,7 +81,7 @@ def link(path: str, **asked: str | None) -> str:
 
 def static(version: str, name: str) -> Response | None:
     """A static file, kept by browsers for ever under its version; None if there is none."""
-    if version != _VERSION or name not in _STATIC:
+    if version != VERSION or name not in _STATIC:
         return None
     kept = {"cache-control": "public, max-age=31536000, immutable"}
     return Response(_STATIC[name], media_type=_TYPES[Path(name).suffix], headers=kept)
