@@ -6,6 +6,8 @@ import msgspec
 
 from detection.policy import State
 
+NO_BODY = msgspec.Raw(b"null")
+
 
 class Entity(msgspec.Struct, frozen=True):
     """Whom or what a match is about: kind is `host`, `user`, `ip` or `source`."""
@@ -49,11 +51,11 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     marks: tuple[str, ...] = ()
     context: dict[str, dict[str, str]] = {}
     """What the enrichers added, by enricher."""
-    body: msgspec.Raw | None = None
+    body: msgspec.Raw = NO_BODY
     """The event itself, for state `alert`, up to 16 KiB."""
 
 
 def signal_id(tenant: str, rule: str, event: str) -> str:
     """32 hex digits; the same match has the same id for ever."""
-    text = "\x00".join((tenant, rule, event))
+    text = f"{tenant}\x00{rule}\x00{event}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
