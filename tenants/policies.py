@@ -14,6 +14,8 @@ from tenants.onboarding import visible_tenant
 from tenants.registry import policy, touch
 
 MAX_STATES = 20_000
+MAX_BYTES = 900_000
+"""Of a policy as JSON; a record on the bus holds 1 MiB."""
 MAX_RULE_ID = 200
 
 
@@ -132,4 +134,8 @@ def _changed(before: Policy, states: Mapping[str, State | None]) -> Policy:
     kept = {rule: state for rule, state in merged.items() if state is not None}
     if len(kept) > MAX_STATES:
         raise Invalid(f"{len(kept)} rules with a state of their own", f"at most {MAX_STATES}")
-    return Policy(tenant=before.tenant, version=before.version + 1, states=kept)
+    after = Policy(tenant=before.tenant, version=before.version + 1, states=kept)
+    size = len(msgspec.json.encode(after))
+    if size > MAX_BYTES:
+        raise Invalid(f"a policy of {size} bytes", f"at most {MAX_BYTES}")
+    return after
