@@ -1,11 +1,13 @@
 """Rules over files, without a running system: the work behind `citysoc detect`."""
 
 import gc
+import gzip
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import IO, Any, BinaryIO, NamedTuple, TextIO
 
 import yaml
 
@@ -14,14 +16,18 @@ from collectors.codec import dumps, loads
 from collectors.formats.json_object import flat
 from collectors.formats.parsed import MAX_LINE
 from collectors.logsource import LogSource
-from collectors.recognise import hinted, logsources
-from collectors.sources.files import ENDINGS, FileRecord, read_events
+from collectors.recognise import READS, WINDOWS_FIELDS, hinted, logsources
+from collectors.sources.files import ENDINGS, read_events
 from detection.sigma import Engine, RuleInfo, load
 
 WRONG_CALL = 2
 FLUSH_BYTES = 65_536
 PROGRESS_EVERY = 20_000
 """Events between two words on the progress, on a terminal."""
+CHUNK_BYTES = 1 << 18
+MAX_SHAPES = 10_000
+"""Kinds of events whose recognition is remembered."""
+_SCALARS = frozenset({str, int, type(None)})
 LINES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
 
 
@@ -77,7 +83,7 @@ def read_lists(path: str | None) -> Mapping[str, Sequence[str]]:
     if path is None:
         return {}
     try:
-        content = yaml.load(Path(path).read_bytes(), Loader=yaml.CSafeLoader)  # noqa: S506 - safe
+        content = yaml.load(Path(path).read_bytes(), Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise ValueError(f"lists file '{path}' is not YAML: {error}") from error
     if not isinstance(content, dict) or not all(
@@ -102,9 +108,8 @@ class _Run:
         """Match every event of one file."""
         head = b'{"file":' + dumps(path) + b',"event":'
         match = self._engine.match
-        for index, fields, sources in events(path):
-            found = match(fields, sources) if fields is not None else ()
-            for rule in found:
+        for index, fields, sources, line in events(path):
+            for rule in match(fields, sources, line) if fields is not None else ():
                 self._write(head + b"%d" % index + _tail(rule))
             self._events += 1
             if self._progress is not None and self._events % PROGRESS_EVERY == 0:
@@ -138,34 +143,94 @@ class _Run:
             self._pending.clear()
 
 
-def events(path: str) -> Iterator[tuple[int, dict[str, Any] | None, tuple[LogSource, ...]]]:
-    """Index, fields (None where unreadable) and log sources of every record of a file.
+class Event(NamedTuple):
+    """One record of a file."""
 
-    An event's own `logsource` object replaces recognition.
-    """
-    quick = path == "-" or path.endswith(LINES)
+    index: int
+    fields: dict[str, Any] | None
+    """None where the record is not an event."""
+    logsources: tuple[LogSource, ...]
+    line: bytes
+    """The JSON that the fields come from, empty where it is none."""
+
+
+def events(path: str) -> Iterator[Event]:
+    """Every record of a file. An event's own `logsource` object replaces recognition."""
+    recognise = _Recogniser()
+    if path == "-" or path.endswith(LINES):
+        for index, line in enumerate(_lines(path)):
+            fields = _object(line)
+            if fields is None:
+                yield Event(index, None, (), b"")
+            else:
+                yield Event(index, fields, recognise(fields, "json"), line)
+        return
     for record in read_events(path):
-        fields = _object(record) if quick else None
-        form = "json"
-        if fields is None:
-            fields, form = record.fields, record.format
-        if fields is None:
-            yield record.index, None, ()
-            continue
-        hints = hinted(fields) if "logsource" in fields else None
-        yield record.index, fields, hints or logsources(fields, form)
+        found = record.fields
+        sources = recognise(found, record.format) if found is not None else ()
+        yield Event(record.index, found, sources, b"")
 
 
-def _object(record: FileRecord) -> dict[str, Any] | None:
-    """The fields of a line of JSON, without its time and marks; None where it is not so simple."""
-    line = record.line
-    if line is None or len(line) > MAX_LINE:
+def _lines(path: str) -> Iterator[bytes]:
+    """The lines of a file or of standard input that are not blank."""
+    rest = b""
+    with _opened(path) as stream:
+        while chunk := stream.read1(CHUNK_BYTES):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if line and not line.isspace():
+                    yield line
+    if rest and not rest.isspace():
+        yield rest
+
+
+def _opened(path: str) -> IO[bytes]:
+    if path == "-":
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    return gzip.open(path) if path.endswith(".gz") else Path(path).open("rb")
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    """The fields of a line of JSON, None where it is not an object or too long for any door."""
+    if len(line) > MAX_LINE:
         return None
     try:
         value = loads(line)
     except ValueError:
         return None
     return flat(value) if isinstance(value, dict) else None
+
+
+class _Recogniser:
+    """Says what an event is, and remembers it for Windows events of one kind."""
+
+    def __init__(self) -> None:
+        self._plain: dict[tuple[str, ...], bool] = {}
+        self._known: dict[tuple[Any, ...], tuple[LogSource, ...]] = {}
+
+    def __call__(self, fields: dict[str, Any], form: str) -> tuple[LogSource, ...]:
+        if "logsource" in fields and (hints := hinted(fields)):
+            return hints
+        shape = tuple(fields)
+        plain = self._plain.get(shape)
+        if plain is None:
+            plain = self._remember(shape)
+        if not plain:
+            return logsources(fields, form)
+        key = (form, *map(fields.get, WINDOWS_FIELDS))
+        if not _SCALARS.issuperset(map(type, key)):
+            return logsources(fields, form)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = logsources(fields, form)
+        return found
+
+    def _remember(self, shape: tuple[str, ...]) -> bool:
+        if len(self._plain) > MAX_SHAPES or len(self._known) > MAX_SHAPES:
+            self._plain.clear()
+            self._known.clear()
+        plain = self._plain[shape] = READS.intersection(shape).issubset(WINDOWS_FIELDS)
+        return plain
 
 
 def _check(path: str) -> None:

@@ -1,21 +1,24 @@
-"""Finds keywords in all values of an event, most of which were seen before and held none."""
+"""Finds keywords in all values of an event, as far as they allow it in one pass."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
+
+from hyperscan import HS_FLAG_CASELESS
 
 from detection.sigma.held import Answers, Sets
 from detection.sigma.lookup import Group, Lookup, Numbered
 from detection.sigma.predicates import Kind, Predicate
-from detection.sigma.values import text_of, texts
+from detection.sigma.scan import FLAGS, Scanner, literal, scanner
+from detection.sigma.values import texts
 
 SEPARATOR = "\x1f"
 """Between the values of an event when all are searched at once."""
-CLEAN_CHARACTERS = 4_000_000
-"""How much text is remembered as holding no keyword before that memory starts afresh."""
-MAX_CLEAN = 65_536
-"""Events with more new text than this are searched anew each time."""
+MIN_RUN = 4
+"""Characters that a keyword must have in a row to be looked for in raw JSON."""
+_HARMLESS = re.compile(r"[a-z0-9 :;.,_=()-]+")
 _NOT_OF_NUMBERS = re.compile(r"[^-+.0-9aefilnrstux]")
 """A character that no number's text has, nor `true`, `false`, `nan` and `inf`."""
 
@@ -29,9 +32,7 @@ def can_join(predicate: Predicate) -> bool:
 class Keywords:
     """Which keywords of several log sources an event holds. Not shared between threads.
 
-    A keyword holds for an event if it holds for one of its values, so values known to hold none
-    need no second look. What is new is joined and searched in one pass, as far as the keywords
-    allow it.
+    Most keywords are looked for in all values at once, which is quicker than remembering values.
     """
 
     def __init__(
@@ -41,58 +42,48 @@ class Keywords:
         sets: Sets,
         cache: Path | None,
     ) -> None:
-        self._joined = Group(joined, cache, few=0)
+        self._joined = Group(joined, cache, few=0).exactly if joined else None
         self._apart = Answers([Lookup(apart, cache)], sets) if apart else None
         self._sets = sets
-        self._text_only = not apart and all(
-            _NOT_OF_NUMBERS.search(predicate.value) for _, predicate in joined
+        numbers_too = apart or any(
+            not _NOT_OF_NUMBERS.search(predicate.value) for _, predicate in joined
         )
-        self._clean: set[Any] = {None}
-        self._clean_characters = 0
+        self._gate = None if numbers_too else _gate(joined, cache)
+        self._skipped = frozenset({str} if numbers_too else {str, int, float, bool, NoneType})
 
-    def number(self, event: Mapping[str, Any]) -> int:
-        """The number of the set of keyword predicates that hold."""
-        clean = self._clean
-        try:
-            fresh = [
-                value for value in event.values() if value not in clean and value.__class__ is str
-            ]
-        except TypeError:  # lists and objects have no hash
-            fresh = [text for text in texts(event) if text not in clean]
-        else:
-            if not self._text_only:
-                fresh += [
-                    text_of(value)
-                    for value in event.values()
-                    if value is not None and value.__class__ is not str
-                ]
-        if not fresh:
-            return 0
-        text = SEPARATOR.join(fresh).lower()
-        held = set(self._joined.exactly(text))
+    def number(self, event: Mapping[str, Any], line: bytes) -> int:
+        """The number of the set of keyword predicates that hold.
+
+        `line` is the JSON that the event was read from, empty where that is not known.
+        """
+        if self._gate is not None and line and line.isascii() and b"\\u" not in line:
+            if not self._gate.found(line):
+                return 0
+        values = [value for value in event.values() if value.__class__ is str]
+        if len(values) < len(event) and not self._skipped.issuperset(map(type, event.values())):
+            values = list(texts(event))
+        held: Collection[int] = ()
+        if self._joined is not None:
+            held = self._joined(SEPARATOR.join(values).lower())
         if self._apart is not None:
-            for value in fresh:
-                held |= self._sets.sets[self._apart[value]]
-        if held:
-            return self._sets.number(frozenset(held))
-        self._remember(fresh, len(text))
-        return 0
+            sets = self._sets.sets
+            held = frozenset(held).union(*[sets[self._apart[value]] for value in values])
+        return self._sets.number(frozenset(held)) if held else 0
 
     def forget(self) -> None:
         """Drop everything remembered; the sets' numbers are about to be given anew."""
-        self._forget_clean()
         if self._apart is not None:
             self._apart.forget()
 
-    def _remember(self, fresh: list[str], size: int) -> None:
-        if size > MAX_CLEAN:
-            return
-        self._clean_characters += size + 100 * len(fresh)
-        if self._clean_characters > CLEAN_CHARACTERS:
-            self._forget_clean()
-        self._clean.update(fresh)
 
-    def _forget_clean(self) -> None:
-        self._clean.clear()
-        self._clean.add(None)
-        self._clean_characters = 0
+def _gate(joined: Sequence[Numbered], cache: Path | None) -> Scanner | None:
+    r"""Finds whether any keyword may be in a line of JSON that is ASCII and has no \uXXXX.
+
+    There each run of harmless characters stands as it is, in one case or the other; so where no
+    keyword's longest run is found, no keyword is. None if a keyword has no run to speak of.
+    """
+    runs = [max(_HARMLESS.findall(each.value), key=len, default="") for _, each in joined]
+    if not runs or len(min(runs, key=len)) < MIN_RUN:
+        return None
+    flags = FLAGS | HS_FLAG_CASELESS
+    return scanner([(literal(run), flags) for run in sorted(set(runs))], cache)

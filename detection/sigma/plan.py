@@ -45,14 +45,17 @@ class Plan:
         self._witnessed = [source.witnessed for source in sources]
         self._sign = signer(self._answers)
 
-    def match(self, event: Mapping[str, Any]) -> tuple[int, ...]:
-        """Numbers of the rules that match, in order. The event is without `soc`."""
+    def match(self, event: Mapping[str, Any], line: bytes = b"") -> tuple[int, ...]:
+        """Numbers of the rules that match, in order. The event is without `soc`.
+
+        `line`, if given, is the JSON that holds all of the event's values.
+        """
         try:
             signature = self._sign(event.get, event)
         except TypeError:  # a list or an object where a rule looks
             signature = self._sign_slowly(event)
         if self._keywords is not None:
-            signature += (self._keywords.number(event),)
+            signature += (self._keywords.number(event, line),)
         if self._references:
             held = references_held(self._references, event)
             signature += (self._sets.number(held),)
