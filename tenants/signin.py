@@ -22,6 +22,8 @@ LONGEST = timedelta(days=7)
 _SEEN_STEP = timedelta(minutes=5)
 """How stale `seen` may be: a page view is not worth a write."""
 MAX_TOKENS = 20
+OWN_SESSION = "own session"
+"""The address of tries that come from within."""
 
 
 class SigninRefused(Exception):
@@ -68,19 +70,8 @@ class Signin:
 
     def sign_in(self, user: str, password: str, address: str) -> Session:
         """Open a session. Raises SigninRefused; takes as long for names that don't exist."""
-        now = self._clock()
         user = user.strip().lower()[:100]
-        wait = self._throttle.wait(user, address, now)
-        if wait:
-            raise SigninRefused(wait)
-        with self._database.read() as connection:
-            query = select(schema.users).where(schema.users.c.id == user)
-            row = connection.execute(query).one_or_none()
-        fits = verify_password(row.password_hash if row else self._nobody, password)
-        if row is None or not row.enabled or not fits:
-            self._throttle.failed(user, address, now)
-            raise SigninRefused(self._throttle.wait(user, address, now))
-        self._throttle.succeeded(user)
+        self._prove(user, password, address)
         return self._open(user)
 
     def session(self, secret: str) -> Session | None:
@@ -113,11 +104,7 @@ class Signin:
     def change_password(self, principal: Principal, old: str, new: str) -> None:
         """Replace one's own password; signs out everywhere. Raises SigninRefused, Invalid."""
         new = checked_password(new)
-        query = select(schema.users.c.password_hash).where(schema.users.c.id == principal.user)
-        with self._database.read() as connection:
-            stored = connection.scalar(query)
-        if stored is None or not verify_password(stored, old):
-            raise SigninRefused
+        self._prove(principal.user, old, OWN_SESSION)
         hashed = hash_password(new)
         with self._database.write() as connection:
             set_password(connection, principal.user, hashed)
@@ -175,6 +162,22 @@ class Signin:
             if gone is None:
                 raise NotFound("no such token of yours")
             self._audit(connection, principal.user, "API token deleted", gone)
+
+    def _prove(self, user: str, password: str, address: str) -> None:
+        """Return if the password is the user's. Raises SigninRefused, and counts the failure."""
+        now = self._clock()
+        wait = self._throttle.wait(user, address, now)
+        if wait:
+            raise SigninRefused(wait)
+        columns = schema.users.c
+        query = select(columns.password_hash).where(columns.id == user, columns.enabled)
+        with self._database.read() as connection:
+            stored = connection.scalar(query)
+        if verify_password(stored or self._nobody, password) and stored is not None:
+            self._throttle.succeeded(user)
+            return
+        self._throttle.failed(user, address, now)
+        raise SigninRefused(self._throttle.wait(user, address, now))
 
     def _open(self, user: str) -> Session:
         secret = secrets.token_urlsafe(32)
