@@ -119,10 +119,10 @@ def detect(
 
     raise typer.Exit(
         run_detect(
-            rules,
+            [str(path) for path in rules],
             events,
-            pipelines=pipeline or [],
-            lists=lists,
+            pipelines=[str(path) for path in pipeline or ()],
+            lists=None if lists is None else str(lists),
             out=sys.stdout.buffer,
             err=sys.stderr,
             stats=stats,

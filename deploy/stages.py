@@ -139,14 +139,14 @@ def _serve(settings: Settings, stop: threading.Event) -> None:
 
     bus = wiring.open_bus(settings)
     database = wiring.open_database(settings)
-    registry = Registry(database)
+    registry = wiring.registry_of(database, settings)
     progress = Progress("serve")
     follow(registry, lambda: _publish(registry, bus), stop)
 
     def triage() -> None:
         run_loop(
             bus,
-            Intake(database),
+            Intake(database, bus.producer()),
             group="triage",
             topics="alerts.",
             stage="serve",

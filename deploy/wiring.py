@@ -1,19 +1,25 @@
 """Which adapter stands behind each contract; today the embedded ones, files of one machine."""
 
 import threading
-from collections.abc import Sequence
 
 import structlog
+import uvicorn
 
-from collectors.bus.contract import Overloaded
+from collectors.bus.contract import Retention
 from collectors.bus.embedded import EmbeddedBus
 from collectors.health import Progress
 from deploy.refresh import follow, guard
 from deploy.settings import Settings
 from detection.sigma.ruleset import Engine, load
 from enrichment.enrichers.add_asset import AddAsset
+from enrichment.register import AssetRegister
+from rules import catalog
+from tenants.api.app import create_app
+from tenants.console.app import create_console
 from tenants.database import Database
-from tenants.registry import Registry
+from tenants.policies import RuleText
+from tenants.registry import DAY, Registry, topic_plan
+from tenants.services import Services
 from tenants.source_kinds import Endpoints
 from tenants.store.embedded import EmbeddedStore
 
@@ -38,7 +44,14 @@ def open_database(settings: Settings) -> Database:
 
 def open_registry(settings: Settings) -> Registry:
     """What the stages need to know of the tenants."""
-    return Registry(open_database(settings))
+    return registry_of(open_database(settings), settings)
+
+
+def registry_of(database: Database, settings: Settings) -> Registry:
+    """The registry, with topics as the settings want them."""
+    kept = Retention(seconds=settings.bus.keep_days * DAY, bytes=settings.bus.keep_bytes)
+    plan = topic_plan(partitions=settings.bus.partitions, retention=kept)
+    return Registry(database, topics=plan)
 
 
 def open_store(settings: Settings) -> EmbeddedStore:
@@ -65,3 +78,64 @@ def load_engine(settings: Settings) -> Engine:
         LOG.warning("rule noted", place=f"{notice.path}:{notice.line}", reason=notice.message)
     LOG.info("rules loaded", rules=len(engine.rules), refused=len(engine.faults))
     return engine
+
+
+def follow_assets(registry: Registry, stop: threading.Event) -> AddAsset:
+    """The enricher that adds assets, with registers that follow every change."""
+    enricher = AddAsset()
+
+    def changed() -> None:
+        enricher.replace(
+            {tenant: AssetRegister(registry.assets(tenant)) for tenant in registry.tenants()}
+        )
+
+    follow(registry, changed, stop)
+    return enricher
+
+
+def serve_app(
+    settings: Settings, database: Database, progress: Progress, stop: threading.Event
+) -> None:
+    """Console and API until `stop` is set."""
+    texts: dict[str, RuleText] = {}
+    guard(lambda: _read_rule_texts(settings, texts, stop), stop, "rule texts").start()
+    events = open_store(settings)
+    services = Services(
+        database,
+        events,
+        endpoints=endpoints(settings),
+        rules=texts,
+        status=progress.report,
+    )
+    config = uvicorn.Config(
+        create_app(services, pages=create_console(services)),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    worker = guard(server.run, stop, "http")
+    worker.start()
+    stop.wait()
+    server.should_exit = True
+    worker.join(timeout=3)
+    events.close()
+
+
+def _read_rule_texts(settings: Settings, texts: dict[str, RuleText], stop: threading.Event) -> None:
+    """Fill in what rules say to people; thousands of them take seconds, so pages come first."""
+    for rule in catalog.read(settings.detection.rules).rules:
+        info = rule.info
+        texts[info.id] = RuleText(
+            rule=info.id,
+            title=info.title,
+            level=info.level,
+            ruleset=info.ruleset,
+            description=info.description,
+            advice=info.advice,
+            tags=info.tags,
+        )
+    stop.wait()

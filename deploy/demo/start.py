@@ -14,12 +14,12 @@ from deploy.demo.player import Progress, play
 from deploy.demo.senders import Door, HttpDoor, SyslogDoor
 from deploy.demo.setup import DemoTenant, demo_tenants
 from deploy.settings import Settings
+from enrichment.register import Asset
 from tenants.access import OPERATOR, Conflict, Role
 from tenants.assets import AssetBook
 from tenants.database import Database
 from tenants.onboarding import Onboarding, SourceCreated
 from tenants.people import People
-from tenants.registry import Asset
 from tenants.source_kinds import source_kinds
 
 LOG = structlog.get_logger()

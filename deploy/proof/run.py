@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import socket
 import subprocess
 import sys
@@ -13,13 +14,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import typer
 import yaml
 
 from collectors.bus.contract import Bus
 from collectors.bus.embedded import EmbeddedBus
 from deploy import wiring
-from deploy.proof.compare import Matches, SignalReader, actual_matches, differences
-from deploy.proof.compare import expected_matches, read_digests
+from deploy.proof.compare import (
+    Matches,
+    SignalReader,
+    actual_matches,
+    differences,
+    expected_matches,
+    read_digests,
+)
 from deploy.proof.console import Witness
 from deploy.proof.kill import Killer
 from deploy.proof.streams import STREAMS, TENANTS, Stream, send, write_shortened
@@ -34,16 +42,16 @@ class ProofFailedError(Exception):
 
 
 def run_proof(corpora: Path, *, kills: int, limit: int | None, report: Path) -> int:
-    """Prove it; writes the report and returns 0 if everything holds, 1 if not, 2 without corpora."""
+    """Prove it and write the report; returns 0 if it holds, 1 if not, 2 without corpora."""
     rules = [corpora / "sigma-rules" / name for name in RULE_SETS]
     if not all(folder.is_dir() for folder in rules):
-        print(f"citysoc: no corpora at {corpora}; name their folder: --corpora", file=sys.stderr)
+        typer.echo(f"citysoc: no corpora at {corpora}; name their folder: --corpora", err=True)
         return 2
     with tempfile.TemporaryDirectory(prefix="citysoc-proof-") as folder:
         found = _Proof(Path(folder), corpora, rules, kills, limit).run()
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(found, indent=2) + "\n")
-    print(json.dumps(found, indent=2))
+    typer.echo(json.dumps(found, indent=2))
     return 0 if found["holds"] else 1
 
 
@@ -211,7 +219,7 @@ def _await_port(host: str, port: int) -> None:
 def _free_ports() -> int:
     """A port whose neighbours, as many as an installation needs, are free too."""
     offsets = (*STAGE_PORTS.values(), *range(10, 14))
-    for base in range(20_000, 60_000, 20):
+    for base in random.SystemRandom().sample(range(20_000, 60_000, 20), 500):
         with contextlib.suppress(OSError), contextlib.ExitStack() as held:
             for offset in offsets:
                 probe = held.enter_context(socket.socket())
@@ -222,4 +230,4 @@ def _free_ports() -> int:
 
 def _say(text: str) -> None:
     if sys.stderr.isatty():
-        print(text, file=sys.stderr)
+        typer.echo(text, err=True)
