@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from tenants.console import render
 from tenants.console.bounds import SmallBodies
@@ -15,7 +16,12 @@ from tenants.services import Services
 PAGES = (signing, queue, alert, search, organisations, guide)
 
 
-def create_console(services: Services) -> FastAPI:
+def create_console(services: Services) -> ASGIApp:
+    """The pages as browsers should get them; even a fault of ours carries the safe headers."""
+    return render.SafeHeaders(create_pages(services))
+
+
+def create_pages(services: Services) -> FastAPI:
     """Every page; faults and unknown addresses are pages too."""
     console = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     console.state.services = services
@@ -26,7 +32,6 @@ def create_console(services: Services) -> FastAPI:
         console.add_exception_handler(kind, show_fault)
     console.add_exception_handler(SignInFirst, sign_in_first)
     console.add_middleware(SmallBodies)
-    console.add_middleware(render.SafeHeaders)
     return console
 
 
