@@ -120,7 +120,7 @@ def check_bounds(value: Any) -> None:
     Walks level by level, so that the walk itself can't run out of stack.
     """
     level, values = [value], 0
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [
             child
             for parent in level

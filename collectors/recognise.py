@@ -36,22 +36,19 @@ def logsources(
 
     `format` is what the line was read as (Parsed.format).
     """
-    found = dict.fromkeys(declared)
-    found.update(dict.fromkeys(shown(fields, format)))
-    if "logsource" in fields:
-        found.update(dict.fromkeys(hinted(fields) or ()))
-    return tuple(found)
+    found = shown(fields, format)
+    if declared or "logsource" in fields:
+        found = tuple(dict.fromkeys((*declared, *found, *(hinted(fields) or ()))))
+    return found
 
 
 def shown(fields: Mapping[str, Any], format: str) -> tuple[LogSource, ...]:  # noqa: A002
     """What the content alone shows."""
-    found = dict.fromkeys(_FORMATS.get(format, ()))
     if "EventID" in fields and ("Channel" in fields or "Provider_Name" in fields):
-        channel, provider, event_id = map(_first, map(fields.get, WINDOWS_FIELDS))
-        found.update(dict.fromkeys(_windows(_text(channel), _text(provider), _integer(event_id))))
-    program = fields.get("program")
-    if isinstance(program, str) and "message" in fields:
-        found.update(dict.fromkeys(_program(_text(program))))
+        return _of_windows(*map(fields.get, WINDOWS_FIELDS))
+    found = dict.fromkeys(_FORMATS.get(format, ()))
+    if "program" in fields and "message" in fields:
+        found.update(dict.fromkeys(_of_program(_text(fields["program"]))))
     telling = fields.keys() & _SHAPES_BY_KEY.keys()
     for key in sorted(telling) if telling else ():
         for shape in _SHAPES_BY_KEY[key]:
@@ -74,21 +71,32 @@ def hinted(fields: Mapping[str, Any]) -> tuple[LogSource, ...] | None:
     return tuple(each for each in dict.fromkeys(named) if any(each)) or None
 
 
+def _of_windows(channel: Any, provider: Any, event_id: Any) -> tuple[LogSource, ...]:
+    """Almost every event has two names and a number; others are looked at as if they had."""
+    usual = type(channel) is type(provider) is str and type(event_id) is int
+    if usual and len(channel) + len(provider) <= MAX_TEXT:
+        return _windows(channel, provider, event_id)
+    names = (_text(_first(channel)), _text(_first(provider)))
+    return _windows(*names, _integer(_first(event_id)))
+
+
 @lru_cache(maxsize=8192)
 def _windows(channel: str, provider: str, event_id: int) -> tuple[LogSource, ...]:
     tables = _TABLES["windows"]
     channel, provider = channel.lower(), provider.lower()
-    product = tables["products"].get(provider, "windows")
-    traced = tables["traces"].get(provider, {}).get(event_id, ())
     service = tables["services"].get(channel) or tables["providers"].get(provider, "")
-    categories = [*tables["categories"].get(service, {}).get(event_id, ()), *traced]
-    if not categories:
-        return (LogSource(product, "", service),)
-    return tuple(LogSource(product, category, service) for category in dict.fromkeys(categories))
+    product = tables["products"].get(provider, "windows")
+    categories = dict.fromkeys(
+        (
+            *tables["categories"].get(service, {}).get(event_id, ()),
+            *tables["traces"].get(provider, {}).get(event_id, ()),
+        )
+    )
+    return tuple(LogSource(product, category, service) for category in categories or ("",))
 
 
 @lru_cache(maxsize=1024)
-def _program(program: str) -> tuple[LogSource, ...]:
+def _of_program(program: str) -> tuple[LogSource, ...]:
     services = _TABLES["programs"].get(program_name(program), ())
     return tuple(LogSource("linux", "", service) for service in (*services, "syslog"))
 
@@ -136,7 +144,7 @@ def _text(value: Any) -> str:
 def _integer(value: Any) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value[:18])
-    return value if isinstance(value, int) else -1
+    return value if isinstance(value, int) and abs(value) < 1 << 63 else -1
 
 
 def _shape(entry: Mapping[str, Any]) -> Shape:

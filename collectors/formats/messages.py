@@ -41,7 +41,7 @@ _SSHD = {
         _sentence(rf"Invalid user (?P<user>.*) from {FROM}", outcome=NO, invalid_user="invalid")
     ],
     "input_userauth_request:": [
-        _sentence(rf"input_userauth_request: {WHO}{PREAUTH}", outcome=NO),
+        _sentence(rf"input_userauth_request: invalid user (?P<user>.*?){PREAUTH}", outcome=NO),
     ],
     "error:": [
         _sentence(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol
 
 from evtx import PyEvtxParser
 
@@ -23,6 +23,13 @@ MAX_BROKEN_RECORDS = 100_000
 BLOCK = 1 << 18
 MAX_JSON_FILE = 1 << 30
 """Bytes of a `.json` file, which is read whole."""
+
+
+class Readable(Protocol):
+    """An open file of bytes, packed or not."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes, none at the end."""
 
 
 class FileRecord:
@@ -103,14 +110,14 @@ def read_events(path: str, *, received: datetime | None = None) -> Iterator[File
         raise Malformed(f"{path}: expected a whole gzip file: {error}") from error
 
 
-def _lines(stream: IO[bytes], format: str, received: datetime) -> Iterator[FileRecord]:  # noqa: A002
+def _lines(stream: Readable, format: str, received: datetime) -> Iterator[FileRecord]:  # noqa: A002
     """One record a line; blank lines are none."""
     filled = (line for line in split_lines(stream) if line and not line.isspace())
     for index, line in enumerate(filled):
         yield FileRecord(index, line, received=received, format=format)
 
 
-def split_lines(stream: IO[bytes]) -> Iterator[bytes]:
+def split_lines(stream: Readable) -> Iterator[bytes]:
     """Lines without their ends; of a line over MAX_LINE, its first MAX_LINE + 1 bytes."""
     pending = b""
     overlong = False
@@ -129,7 +136,7 @@ def split_lines(stream: IO[bytes]) -> Iterator[bytes]:
         yield pending
 
 
-def _values(stream: IO[bytes], path: str, received: datetime) -> Iterator[FileRecord]:
+def _values(stream: Readable, path: str, received: datetime) -> Iterator[FileRecord]:
     """One value, the elements of one array, or values one after another."""
     data = stream.read(MAX_JSON_FILE + 1)
     if len(data) > MAX_JSON_FILE:
@@ -146,7 +153,7 @@ def _evtx(path: str, received: datetime) -> Iterator[FileRecord]:
     """Records of a Windows event log file, in the order of the file."""
     try:
         records = iter(PyEvtxParser(path).records_json())
-    except RuntimeError as error:
+    except (OSError, RuntimeError) as error:
         raise Malformed(f"{path}: expected a Windows event log: {error}") from error
     broken = index = 0
     while broken < MAX_BROKEN_RECORDS:
