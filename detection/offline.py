@@ -27,7 +27,6 @@ PROGRESS_EVERY = 20_000
 CHUNK_BYTES = 1 << 18
 MAX_SHAPES = 10_000
 """Kinds of events whose recognition is remembered."""
-_SCALARS = frozenset({str, int, type(None)})
 LINES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
 
 
@@ -217,9 +216,11 @@ class _Recogniser:
             plain = self._remember(shape)
         if not plain:
             return logsources(fields, form)
-        key = (form, *map(fields.get, WINDOWS_FIELDS))
-        if not _SCALARS.issuperset(map(type, key)):
+        channel, provider, event = map(fields.get, WINDOWS_FIELDS)
+        simple = (channel.__class__ is str or channel is None) and event.__class__ is int
+        if not simple or not (provider.__class__ is str or provider is None):
             return logsources(fields, form)
+        key = (form, channel, provider, event)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = logsources(fields, form)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from types import NoneType
 from typing import Any
 
@@ -11,13 +10,14 @@ from hyperscan import HS_FLAG_CASELESS
 from detection.sigma.held import Answers, Sets
 from detection.sigma.lookup import Group, Lookup, Numbered
 from detection.sigma.predicates import Kind, Predicate
-from detection.sigma.scan import FLAGS, Scanner, literal, scanner
+from detection.sigma.scan import FLAGS, Scanner, Scanners, literal
 from detection.sigma.values import texts
 
 SEPARATOR = "\x1f"
 """Between the values of an event when all are searched at once."""
 MIN_RUN = 4
 """Characters that a keyword must have in a row to be looked for in raw JSON."""
+ESCAPE = rb"\\u[0-9a-f]{4}"
 _HARMLESS = re.compile(r"[a-z0-9 :;.,_=()-]+")
 _NOT_OF_NUMBERS = re.compile(r"[^-+.0-9aefilnrstux]")
 """A character that no number's text has, nor `true`, `false`, `nan` and `inf`."""
@@ -40,15 +40,15 @@ class Keywords:
         joined: Sequence[Numbered],
         apart: Sequence[Numbered],
         sets: Sets,
-        cache: Path | None,
+        scanners: Scanners,
     ) -> None:
-        self._joined = Group(joined, cache, few=0).exactly if joined else None
-        self._apart = Answers([Lookup(apart, cache)], sets) if apart else None
+        self._joined = Group(joined, scanners, few=0).exactly if joined else None
+        self._apart = Answers([Lookup(apart, scanners)], sets) if apart else None
         self._sets = sets
         numbers_too = apart or any(
             not _NOT_OF_NUMBERS.search(predicate.value) for _, predicate in joined
         )
-        self._gate = None if numbers_too else _gate(joined, cache)
+        self._gate = None if numbers_too else _gate(joined, scanners)
         self._skipped = frozenset({str} if numbers_too else {str, int, float, bool, NoneType})
 
     def number(self, event: Mapping[str, Any], line: bytes) -> int:
@@ -56,9 +56,9 @@ class Keywords:
 
         `line` is the JSON that the event was read from, empty where that is not known.
         """
-        if self._gate is not None and line and line.isascii() and b"\\u" not in line:
-            if not self._gate.found(line):
-                return 0
+        gate = self._gate
+        if gate is not None and line and line.isascii() and not gate.found(line):
+            return 0
         values = [value for value in event.values() if value.__class__ is str]
         if len(values) < len(event) and not self._skipped.issuperset(map(type, event.values())):
             values = list(texts(event))
@@ -76,14 +76,15 @@ class Keywords:
             self._apart.forget()
 
 
-def _gate(joined: Sequence[Numbered], cache: Path | None) -> Scanner | None:
-    r"""Finds whether any keyword may be in a line of JSON that is ASCII and has no \uXXXX.
+def _gate(joined: Sequence[Numbered], scanners: Scanners) -> Scanner | None:
+    """Finds whether any keyword may be in a line of JSON that is ASCII.
 
-    There each run of harmless characters stands as it is, in one case or the other; so where no
-    keyword's longest run is found, no keyword is. None if a keyword has no run to speak of.
+    There each run of harmless characters stands as it is, in one case or the other, unless the
+    line has characters written as escapes; so where neither an escape nor any keyword's longest
+    run is found, no keyword is. None if a keyword has no run to speak of.
     """
     runs = [max(_HARMLESS.findall(each.value), key=len, default="") for _, each in joined]
     if not runs or len(min(runs, key=len)) < MIN_RUN:
         return None
-    flags = FLAGS | HS_FLAG_CASELESS
-    return scanner([(literal(run), flags) for run in sorted(set(runs))], cache)
+    patterns = [ESCAPE, *(literal(run) for run in sorted(set(runs)))]
+    return scanners.scanner([(each, FLAGS | HS_FLAG_CASELESS) for each in patterns])

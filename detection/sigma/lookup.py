@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
 
 import hyperscan
 
 from detection.sigma.predicates import TEXT_KINDS, Kind, Predicate, tester
-from detection.sigma.scan import Scanner, compiles, expression, is_hint, scanner
+from detection.sigma.scan import Scanner, Scanners, compiles, expression, is_hint
 from detection.sigma.values import address_of
 
 FEW = 6
@@ -24,7 +23,7 @@ class Lookup:
     are looked for in one scan too and confirmed one by one; the rest is asked one by one.
     """
 
-    def __init__(self, predicates: Iterable[Numbered], cache: Path | None) -> None:
+    def __init__(self, predicates: Iterable[Numbered], scanners: Scanners) -> None:
         self.present: list[int] = []
         self.absent: list[int] = []
         self._exact: dict[str, list[int]] = {}
@@ -48,8 +47,8 @@ class Lookup:
                 self._networks.append((number, predicate.value))
             else:
                 self._raw.append((number, tester(predicate)))
-        self._folded = Group(folded, cache) if folded else None
-        self._regexes = Group(regexes, cache, few=0) if regexes else None
+        self._folded = Group(folded, scanners) if folded else None
+        self._regexes = Group(regexes, scanners, few=0) if regexes else None
 
     def holding(self, text: str) -> Sequence[int]:
         """The numbers of the predicates that hold for a text (those on presence are apart)."""
@@ -70,7 +69,7 @@ class Group:
     """Predicates that one scan looks for, with the tests that say the same one by one."""
 
     def __init__(
-        self, predicates: Sequence[Numbered], cache: Path | None, few: int = FEW
+        self, predicates: Sequence[Numbered], scanners: Scanners, few: int = FEW
     ) -> None:
         self._tests: list[Test] = [(number, tester(predicate)) for number, predicate in predicates]
         self._unscanned = self._tests
@@ -78,7 +77,7 @@ class Group:
         self._hints: set[int] = set()
         self._scanner: Scanner | None = None
         if len(predicates) > few:
-            self._prepare(predicates, cache)
+            self._prepare(predicates, scanners)
 
     def exactly(self, text: str) -> list[int]:
         """What holds for a text, taking the scan at its word."""
@@ -107,15 +106,15 @@ class Group:
                 held.append(number)
         return held
 
-    def _prepare(self, predicates: Sequence[Numbered], cache: Path | None) -> None:
+    def _prepare(self, predicates: Sequence[Numbered], scanners: Scanners) -> None:
         patterns = [expression(predicate) for _, predicate in predicates]
         usable = [pattern for pattern in patterns if pattern is not None]
         try:
-            self._scanner = scanner(usable, cache)
+            self._scanner = scanners.scanner(usable)
         except hyperscan.error:  # one of them is too much for it: find out which
             patterns = [each if each and compiles(each) else None for each in patterns]
             usable = [pattern for pattern in patterns if pattern is not None]
-            self._scanner = scanner(usable, cache) if usable else None
+            self._scanner = scanners.scanner(usable) if usable else None
         pairs = list(zip(self._tests, patterns, strict=True))
         self._scanned = [test for test, pattern in pairs if pattern is not None]
         self._hints = {at for at, (pattern, _) in enumerate(usable) if is_hint(pattern)}

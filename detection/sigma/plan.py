@@ -1,13 +1,13 @@
 """How events of one set of log sources are matched: straight-line code and two kinds of memory."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import CodeType
 from typing import Any
 
 from detection.sigma.condition import Condition, true_for
 from detection.sigma.held import Answers, Sets
 from detection.sigma.keywords import Keywords
+from detection.sigma.scan import Scanners
 from detection.sigma.source import Source, references_held
 from detection.sigma.values import find, plain
 
@@ -27,7 +27,7 @@ class Plan:
         sources: Sequence[Source],
         conditions: Sequence[Condition],
         sets: Sets,
-        cache: Path | None = None,
+        scanners: Scanners,
     ) -> None:
         self._sets = sets
         self._conditions = conditions
@@ -39,7 +39,7 @@ class Plan:
         }
         joined = [each for source in sources for each in source.joined]
         apart = [each for source in sources for each in source.apart]
-        self._keywords = Keywords(joined, apart, sets, cache) if joined or apart else None
+        self._keywords = Keywords(joined, apart, sets, scanners) if joined or apart else None
         self._references = [each for source in sources for each in source.references]
         self._always = frozenset(rule for source in sources for rule in source.always)
         self._witnessed = [source.witnessed for source in sources]

@@ -16,7 +16,7 @@ from detection.sigma.compile import MissingListError, Predicates, RuleCompiler
 from detection.sigma.condition import NEVER, Condition
 from detection.sigma.held import Sets
 from detection.sigma.plan import Plan
-from detection.sigma.scan import cache_folder
+from detection.sigma.scan import Scanners, cache_folder
 from detection.sigma.source import Source, compile_source
 from rules.catalog import Catalog, Fault, Rule, RuleInfo, read
 
@@ -35,6 +35,7 @@ class Engine:
         rules: Sequence[RuleInfo],
         conditions: Sequence[Condition],
         sources: Mapping[LogSource, Source],
+        scanners: Scanners,
         *,
         version: str,
         faults: Sequence[Fault] = (),
@@ -57,7 +58,7 @@ class Engine:
         self._conditions = conditions
         self._sources = sources
         self._memory = memory
-        self._cache = cache_folder()
+        self._scanners = scanners
         self._sets = Sets()
         self._plans: dict[frozenset[LogSource], Plan] = {}
         self._plan_of: dict[tuple[str, ...] | tuple[LogSource, ...], Plan] = {}
@@ -71,11 +72,10 @@ class Engine:
         """
         key = tuple(logsources)
         plan = self._plan_of.get(key) or self._plan(key, key)
-        infos = self._infos
-        found = [infos[number] for number in plan.match(fields, line)]
+        found = plan.match(fields, line)
         if self._sets.spent > self._memory:
             self._forget()
-        return found
+        return [self._infos[number] for number in found] if found else ()
 
     def match_lines(self, lines: Sequence[bytes]) -> list[tuple[int, RuleInfo]]:
         """Position and rule for every match in the lines of a bus record.
@@ -107,7 +107,7 @@ class Engine:
         if plan is None:
             sources = [self._sources[source] for source in sorted(asked)]
             plan = self._plans[asked] = Plan(
-                sources, self._conditions, self._sets, self._cache
+                sources, self._conditions, self._sets, self._scanners
             )
         if len(self._plan_of) > 10_000:  # senders may declare what they like
             self._plan_of.clear()
@@ -165,11 +165,13 @@ def build(
         by_source.setdefault(_asked(rule), {})[len(infos)] = condition
         infos.append(rule.info)
         conditions.append(condition)
-    sources = _compile(by_source, predicates)
+    scanners = Scanners(cache_folder())
+    sources = _compile(by_source, predicates, scanners)
     return Engine(
         infos,
         conditions,
         sources,
+        scanners,
         version=version,
         faults=tuple(sorted(faults)),
         failed=catalog.failed + len(catalog.rules) - len(infos),
@@ -206,13 +208,14 @@ def _asked(rule: Rule) -> LogSource:
 
 
 def _compile(
-    by_source: Mapping[LogSource, Mapping[int, Condition]], predicates: Predicates
+    by_source: Mapping[LogSource, Mapping[int, Condition]],
+    predicates: Predicates,
+    scanners: Scanners,
 ) -> dict[LogSource, Source]:
     """The largest first, as Hyperscan compiles without holding the interpreter."""
-    cache = cache_folder()
     order = sorted(by_source, key=lambda source: -len(by_source[source]))
     with ThreadPoolExecutor(COMPILING_THREADS) as pool:
-        compiled = pool.map(lambda s: compile_source(by_source[s], predicates, cache), order)
+        compiled = pool.map(lambda s: compile_source(by_source[s], predicates, scanners), order)
         return dict(zip(order, compiled, strict=True))
 
 

@@ -82,13 +82,39 @@ def literal(text: str) -> bytes:
     )
 
 
-def scanner(patterns: Sequence[tuple[bytes, int]], cache: Path | None) -> Scanner:
-    """Compile patterns, or load them as compiled before. Raises hyperscan.error if it can't."""
-    path = cache / f"{_digest(patterns)}.hsdb" if cache else None
-    if path is not None:
-        loaded = _load(path)
-        if loaded is not None:
-            return Scanner(loaded)
+class Scanners:
+    """Compiles patterns, once for each distinct list of them; one engine's own.
+
+    What was compiled is kept in `folder` too, so that the next start only loads it.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._made: dict[str, Scanner] = {}
+
+    def scanner(self, patterns: Sequence[tuple[bytes, int]]) -> Scanner:
+        """The scanner of these patterns. Raises hyperscan.error for a pattern it can't take."""
+        digest = _digest(patterns)
+        made = self._made.get(digest)
+        if made is None:
+            made = self._made[digest] = Scanner(self._database(digest, patterns))
+        return made
+
+    def _database(
+        self, digest: str, patterns: Sequence[tuple[bytes, int]]
+    ) -> hyperscan.Database:
+        path = self._folder / f"{digest}.hsdb" if self._folder else None
+        stored = _load(path) if path else None
+        if stored is not None:
+            return stored
+        database = compiled(patterns)
+        if path is not None:
+            _store(path, hyperscan.dumpb(database))
+        return database
+
+
+def compiled(patterns: Sequence[tuple[bytes, int]]) -> hyperscan.Database:
+    """Compile patterns, numbered as they stand. Raises hyperscan.error for one it can't take."""
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[pattern for pattern, _ in patterns],
@@ -96,15 +122,13 @@ def scanner(patterns: Sequence[tuple[bytes, int]], cache: Path | None) -> Scanne
         flags=[flags for _, flags in patterns],
         elements=len(patterns),
     )
-    if path is not None:
-        _store(path, hyperscan.dumpb(database))
-    return Scanner(database)
+    return database
 
 
 def compiles(pattern: tuple[bytes, int]) -> bool:
     """Whether Hyperscan takes this pattern at all."""
     try:
-        scanner([pattern], None)
+        compiled([pattern])
     except hyperscan.error:
         return False
     return True

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from detection.sigma.compile import Predicates
@@ -10,6 +9,7 @@ from detection.sigma.condition import Condition, used, witness
 from detection.sigma.keywords import can_join
 from detection.sigma.lookup import Lookup, Numbered
 from detection.sigma.predicates import Kind, Predicate, tester
+from detection.sigma.scan import Scanners
 from detection.sigma.values import OBJECT, find, text_of
 
 
@@ -39,7 +39,7 @@ class _Parts:
 
 
 def compile_source(
-    rules: Mapping[int, Condition], predicates: Predicates, cache: Path | None
+    rules: Mapping[int, Condition], predicates: Predicates, scanners: Scanners
 ) -> Source:
     """Compile the rules (number to condition) that ask for one log source."""
     parts = _Parts()
@@ -55,7 +55,7 @@ def compile_source(
             witnessed.setdefault(number, []).append(rule)
     return Source(
         rules=tuple(rules),
-        lookups={name: Lookup(each, cache) for name, each in parts.fields.items()},
+        lookups={name: Lookup(each, scanners) for name, each in parts.fields.items()},
         joined=parts.joined,
         apart=parts.apart,
         references=parts.references,
