@@ -1,12 +1,13 @@
-"""Logs as JSON, one object a line, on standard error."""
+"""Logs as JSON, one object a line, to standard error or a file."""
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 
-def configure(stage: str) -> None:
+def configure(stage: str, stream: TextIO = sys.stderr) -> None:
     """Log as JSON from here on; every line names its stage."""
     structlog.configure(
         processors=[
@@ -17,7 +18,7 @@ def configure(stage: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -29,10 +30,10 @@ class CantStart(Exception):
 
 def run_up(settings: Settings, config: Path | None, *, demo: bool) -> int:
     """Run everything until Ctrl-C or SIGTERM; returns the exit code."""
-    configure("up")
     console = Console(highlight=False)
     try:
-        with _only_one(settings.data):
+        with _only_one(settings.data), _log_file(settings.data) as log:
+            configure("up", log)
             _check_ports(settings)
             return _run(settings, config, console, demo=demo)
     except CantStart as error:
@@ -50,27 +51,25 @@ def _run(settings: Settings, config: Path | None, console: Console, *, demo: boo
         logins = player.logins
     stop = stop_signal()
     supervisor = Supervisor(settings.data, STAGES, _arguments(settings, config))
-    with contextlib.redirect_stderr((settings.data / "logs" / "up.jsonl").open("a")):
-        supervisor.start()
-        try:
-            _await_start(settings, supervisor, stop, console)
-            _greet(settings, logins, console)
-            if player is not None:
-                player.start(stop)
-            _watch(Counters(settings, supervisor), supervisor, stop, console)
-        finally:
-            stop.set()
-            console.print("stopping …")
-            if player is not None:
-                player.join()
-            supervisor.stop()
+    supervisor.start()
+    try:
+        _await_start(settings, supervisor, stop, console)
+        _greet(settings, logins, console)
+        if player is not None:
+            player.start(stop)
+        _watch(Counters(settings, supervisor), supervisor, stop, console)
+    finally:
+        stop.set()
+        console.print("stopping …")
+        if player is not None:
+            player.join()
+        supervisor.stop()
     console.print("stopped; start again to go on where it was")
     return 0
 
 
 def _first_start(settings: Settings) -> Sequence[tuple[str, str, str]]:
     """Make the database and, where nobody can sign in yet, the first administrator."""
-    (settings.data / "logs").mkdir(parents=True, exist_ok=True)
     database = wiring.open_database(settings)
     created = first_administrator(database)
     database.close()
@@ -98,6 +97,12 @@ def _only_one(data: Path) -> Iterator[None]:
                 f"a citysoc is running on {data} already; stop it, or name another folder: --data"
             ) from error
         yield
+
+
+def _log_file(data: Path) -> TextIO:
+    folder = data / "logs"
+    folder.mkdir(exist_ok=True)
+    return (folder / "up.jsonl").open("a", buffering=1)
 
 
 def _check_ports(settings: Settings) -> None:
