@@ -11,6 +11,8 @@ MAX_DEPTH = 64
 """Arrays and objects within each other; more is refused."""
 MAX_VALUES = 10_000
 """Members and elements in all of one document; more is refused."""
+MAX_DIGITS = 4_000
+"""Of an integer; a longer one becomes a string of its digits."""
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -22,12 +24,12 @@ def loads(data: bytes) -> Any:
     The fast decoder refuses lone surrogates, NaN, Infinity and broken UTF-8; refused text goes
     through a second decoder, because a line that only we can't read is a way past every rule.
     There a lone surrogate stays one, NaN and infinities become strings of that name, and broken
-    bytes become U+FFFD. Integers keep every digit. Raises ValueError for what is not JSON either
+    bytes become U+FFFD. Integers keep every digit, very long ones as strings. Raises ValueError for what is not JSON either
     way, or is nested deeper than MAX_DEPTH or holds more than MAX_VALUES values.
     """
     try:
         value = _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         value = _loads_leniently(data)
     # Text with few brackets and few bytes can't be out of bounds, and most text is like that.
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH or len(data) > MAX_VALUES:
@@ -43,7 +45,7 @@ def load_many(data: bytes) -> Iterator[Any]:
     """
     try:
         value = _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         yield from _values_in(data.decode("utf-8-sig", "replace"))
         return
     yield from map(_bounded, value if isinstance(value, list) else [value])
@@ -111,7 +113,13 @@ def _number(text: str) -> float | str:
     return "Infinity" if number > 0 else "-Infinity"
 
 
-_LENIENT = json.JSONDecoder(strict=False, parse_float=_number, parse_constant=str)
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) <= MAX_DIGITS else text
+
+
+_LENIENT = json.JSONDecoder(
+    strict=False, parse_float=_number, parse_int=_integer, parse_constant=str
+)
 
 
 def check_bounds(value: Any) -> None:

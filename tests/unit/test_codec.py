@@ -13,6 +13,7 @@ from collectors import codec
         (b'{"a":NaN,"b":Infinity,"c":-Infinity}', {"a": "NaN", "b": "Infinity", "c": "-Infinity"}),
         (b'{"a":1e999,"b":-1e999}', {"a": "Infinity", "b": "-Infinity"}),
         (b"123456789012345678901234567890", 123456789012345678901234567890),
+        (b'{"a":' + b"9" * 5000 + b"}", {"a": "9" * 5000}),
         (b'{"a":"caf\xe9"}', {"a": "caf�"}),
         (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
         (b'{"a":"one\ttab"}', {"a": "one\ttab"}),

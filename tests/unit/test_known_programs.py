@@ -56,8 +56,8 @@ from collectors.formats.messages import message_fields
         ),
         (
             (
-                "error: maximum authentication attempts exceeded for root from 192.0.2.1 port 4 ssh2"
-                " [preauth]"
+                "error: maximum authentication attempts exceeded for root from 192.0.2.1 port 4"
+                " ssh2 [preauth]"
             ),
             {"outcome": "failure", "user": "root", "src_ip": "192.0.2.1", "src_port": "4"},
         ),
