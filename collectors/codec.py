@@ -24,8 +24,8 @@ def loads(data: bytes) -> Any:
     The fast decoder refuses lone surrogates, NaN, Infinity and broken UTF-8; refused text goes
     through a second decoder, because a line that only we can't read is a way past every rule.
     There a lone surrogate stays one, NaN and infinities become strings of that name, and broken
-    bytes become U+FFFD. Integers keep every digit, very long ones as strings. Raises ValueError for what is not JSON either
-    way, or is nested deeper than MAX_DEPTH or holds more than MAX_VALUES values.
+    bytes become U+FFFD. Integers keep every digit, very long ones as strings. Raises ValueError
+    for what is not JSON either way, is nested deeper than MAX_DEPTH or holds more than MAX_VALUES.
     """
     try:
         value = _decode(data)

@@ -26,7 +26,7 @@ def flatten(event: Mapping[str, Any]) -> dict[str, Any]:
     """Flat fields of what stands inside `Event`: System first, then data under its own names.
 
     Data without names is joined line by line as `Data`. A name that both parts use holds a list
-    of both values, so that a rule finds either.
+    of both values, so that a rule finds either. `Threat Name` becomes ThreatName and Threat_Name.
     """
     fields = _system(event.get("System"))
     for part, content in event.items():
@@ -80,6 +80,10 @@ def _add_attributes(fields: dict[str, Any], element: str, attributes: Mapping[st
 
 
 def _add(fields: dict[str, Any], name: str, value: Any) -> None:
+    """Rules write a name with blanks, such as Defender's `Threat Name`, in two ways: give both."""
+    if " " in name:
+        _add(fields, name.replace(" ", ""), value)
+        name = name.replace(" ", "_")
     if name not in fields or fields[name] is None:
         fields[name] = value
     elif value is not None and value != fields[name]:

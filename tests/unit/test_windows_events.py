@@ -62,6 +62,7 @@ def test_system_fields_get_flat_names_and_numbers() -> None:
         ),
         ({"EventData": {"Data": ["a", "b"]}}, {"Data": "a\nb"}),
         ({"EventData": None}, {}),
+        ({"EventData": {"Threat Name": "x"}}, {"ThreatName": "x", "Threat_Name": "x"}),
         (
             {"UserData": {"LogFileCleared": {"#attributes": {"xmlns": "x"}, "Who": "bob"}}},
             {"Who": "bob"},
