@@ -2,12 +2,13 @@
 
 import gc
 import gzip
+import io
 import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NamedTuple, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import yaml
 
@@ -107,9 +108,9 @@ class _Run:
         """Match every event of one file."""
         head = b'{"file":' + dumps(path) + b',"event":'
         match = self._engine.match
-        for index, fields, sources, line in events(path):
+        for number, fields, sources, line in events(path):
             for rule in match(fields, sources, line) if fields is not None else ():
-                self._write(head + b"%d" % index + _tail(rule))
+                self._write(head + b"%d" % number + _tail(rule))
             self._events += 1
             if self._progress is not None and self._events % PROGRESS_EVERY == 0:
                 print(f"\r{self._events:,} events", end="", file=self._progress, flush=True)
@@ -145,7 +146,8 @@ class _Run:
 class Event(NamedTuple):
     """One record of a file."""
 
-    index: int
+    number: int
+    """Counts every record of the file from 0."""
     fields: dict[str, Any] | None
     """None where the record is not an event."""
     logsources: tuple[LogSource, ...]
@@ -157,12 +159,12 @@ def events(path: str) -> Iterator[Event]:
     """Every record of a file. An event's own `logsource` object replaces recognition."""
     recognise = _Recogniser()
     if path == "-" or path.endswith(LINES):
-        for index, line in enumerate(_lines(path)):
+        for number, line in enumerate(_lines(path)):
             fields = _object(line)
             if fields is None:
-                yield Event(index, None, (), b"")
+                yield Event(number, None, (), b"")
             else:
-                yield Event(index, fields, recognise(fields, "json"), line)
+                yield Event(number, fields, recognise(fields, "json"), line)
         return
     for record in read_events(path):
         found = record.fields
@@ -183,7 +185,7 @@ def _lines(path: str) -> Iterator[bytes]:
         yield rest
 
 
-def _opened(path: str) -> IO[bytes]:
+def _opened(path: str) -> gzip.GzipFile | io.BufferedReader:
     if path == "-":
         return open(sys.stdin.fileno(), "rb", closefd=False)
     return gzip.open(path) if path.endswith(".gz") else Path(path).open("rb")

@@ -116,7 +116,7 @@ def read(paths: Sequence[str | Path]) -> Catalog:
     digest = blake2b(digest_size=16)
     seen: dict[str, RuleInfo] = {}
     for file in rule_files(paths):
-        data = _bytes(file, catalog)
+        data = read_file(file, catalog)
         digest.update(len(data).to_bytes(8, "big") + data)
         known = len(catalog.faults)
         found = list(documents(str(file), data, catalog.faults))
@@ -148,7 +148,7 @@ def documents(path: str, data: bytes, faults: list[Fault]) -> Iterator[Document]
         return
     try:
         while loader.check_node():
-            node = loader.get_node()
+            node = cast("yaml.Node", loader.get_node())
             content = loader.construct_document(node)
             if content is not None:
                 yield Document(path, node.start_mark.line + 1, content, dict(_lines(node)))
@@ -177,8 +177,11 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
     except (SigmaError, TypeError, ValueError, AttributeError, RecursionError) as error:
         faults.append(Fault(path, document.line, f"not a Sigma rule: {error}"))
         return None
-    for problem in sigma.errors:
-        faults.append(Fault(path, line_for(problem, document), _message(problem)))
+    faults += [Fault(path, line_for(each, document), _message(each)) for each in sigma.errors]
+    if any("|" in str(condition) for condition in sigma.detection.condition):
+        message = "an old condition with a pipe; this version evaluates one event at a time"
+        faults.append(Fault(path, document.line_of("condition"), message))
+        return None
     if sigma.errors:
         return None
     return Rule(_info(sigma, document), content, sigma)
@@ -188,9 +191,11 @@ def line_for(error: Exception, document: Document) -> int:
     """The line that an error of pySigma is most likely about."""
     section = type(error).__name__.removeprefix("Sigma").removesuffix("Error").lower()
     text = str(error)
-    named = [key for key in document.lines if "|" in key and any(
-        f"'{part}'" in text for part in key.split("|")[1:]
-    )]
+    named = [
+        key
+        for key in document.lines
+        if "|" in key and any(f"'{part}'" in text for part in key.split("|")[1:])
+    ]
     return document.line_of(*named, _SECTIONS.get(section, section), "detection")
 
 
@@ -222,7 +227,8 @@ def _info(sigma: SigmaRule, document: Document) -> RuleInfo:
     )
 
 
-def _bytes(file: Path, catalog: Catalog) -> bytes:
+def read_file(file: Path, catalog: Catalog) -> bytes:
+    """A file's bytes; nothing, and a fault in the catalog, where it can't be had."""
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)

@@ -205,5 +205,3 @@ def _text(field: str | None, parts: Pattern, *, cased: bool) -> Predicate:
         literal = "".join(str(part) for part in literals)
         return Predicate(field, SIMPLE[first, last], literal, cased)
     return Predicate(field, Kind.WILD, tuple(merged), cased)
-
-

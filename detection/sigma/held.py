@@ -72,7 +72,7 @@ class Answers(dict[Any, int]):
         if isinstance(value, tuple):
             return self._of_elements(value)
         number = self[text_of(value)]
-        if value not in (0, 1) and value == value:  # noqa: PLR0124 - NaN is never found again
+        if value not in (0, 1) and value == value:  # NaN is never found again
             self[value] = number
             self._sets.spent += ENTRY_BYTES
         return number
@@ -85,5 +85,3 @@ class Answers(dict[Any, int]):
             self[values] = number
             self._sets.spent += ENTRY_BYTES * len(values)
         return number
-
-

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from operator import ge, gt, le, lt
 from typing import Any, NamedTuple
 
-import re2
+import re2  # type: ignore[import-untyped]  # it has no stubs
 
 from detection.sigma.values import address_of, moment_of, number_of
 
@@ -47,8 +47,9 @@ class Predicate(NamedTuple):
     field: str | None
     kind: Kind
     value: Any = None
-    """Folded by str.lower() unless `cased`: a text; for WILD a Pattern; for REGEX flags and pattern; for CIDR a network; for NUMBER and TIME a name
-    and a number; for REFERENCE how to compare and the other field's name."""
+    """A text, folded by str.lower() unless `cased`; for WILD a Pattern, folded likewise; for REGEX
+    flags and pattern; for CIDR a network; for NUMBER and TIME a name and a number; for REFERENCE
+    how to compare and the other field's name."""
     cased: bool = False
 
     def __str__(self) -> str:
@@ -90,9 +91,11 @@ def tester(predicate: Predicate) -> Callable[[str], bool]:
     if kind is Kind.CIDR:
         return lambda text: _within(value, text)
     if kind is Kind.NUMBER:
-        return lambda text: _compares(*value, text)
+        comparison, limit = value
+        return lambda text: _compares(comparison, limit, text)
     if kind is Kind.TIME:
-        return lambda text: _falls(*value, text)
+        part, wanted = value
+        return lambda text: _falls(part, wanted, text)
     raise ValueError(f"no single text answers a predicate of kind '{kind}'")
 
 

@@ -106,9 +106,7 @@ class Engine:
         plan = self._plans.get(asked)
         if plan is None:
             sources = [self._sources[source] for source in sorted(asked)]
-            plan = self._plans[asked] = Plan(
-                sources, self._conditions, self._sets, self._scanners
-            )
+            plan = self._plans[asked] = Plan(sources, self._conditions, self._sets, self._scanners)
         if len(self._plan_of) > 10_000:  # senders may declare what they like
             self._plan_of.clear()
         self._plan_of[key] = plan
@@ -138,9 +136,7 @@ def load(
     digest = blake2b(ENGINE + catalog.digest.encode() + recipe, digest_size=16)
     for name, values in sorted((lists or {}).items()):
         digest.update(repr((name, list(values))).encode("utf-8", "surrogatepass"))
-    return build(
-        catalog, digest.hexdigest(), pipeline=processing, lists=lists or {}, memory=memory
-    )
+    return build(catalog, digest.hexdigest(), pipeline=processing, lists=lists or {}, memory=memory)
 
 
 def build(

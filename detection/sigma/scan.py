@@ -4,7 +4,9 @@ import os
 import re
 from collections.abc import Sequence
 from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import hyperscan
 
@@ -36,7 +38,7 @@ class Scanner:
         return hits
 
 
-def _note(number: int, _start: int, _end: int, _flags: int, hits: list[int]) -> None:
+def _note(number: int, _start: int, _end: int, _flags: int, hits: Any) -> None:
     hits.append(number)
 
 
@@ -100,9 +102,7 @@ class Scanners:
             made = self._made[digest] = Scanner(self._database(digest, patterns))
         return made
 
-    def _database(
-        self, digest: str, patterns: Sequence[tuple[bytes, int]]
-    ) -> hyperscan.Database:
+    def _database(self, digest: str, patterns: Sequence[tuple[bytes, int]]) -> hyperscan.Database:
         path = self._folder / f"{digest}.hsdb" if self._folder else None
         stored = _load(path) if path else None
         if stored is not None:
@@ -162,7 +162,7 @@ def _wild(pattern: Sequence[str | Wild]) -> bytes:
 
 
 def _digest(patterns: Sequence[tuple[bytes, int]]) -> str:
-    digest = blake2b(hyperscan.__version__.encode(), digest_size=16)
+    digest = blake2b(version("hyperscan").encode(), digest_size=16)
     for pattern, flags in patterns:
         digest.update(b"%d:%d:" % (flags, len(pattern)) + pattern)
     return digest.hexdigest()

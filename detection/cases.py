@@ -1,0 +1,82 @@
+"""Runs the cases beside rules, and says which parts of a rule no case would miss."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detection.sigma.ruleset import Engine, build
+from rules.cases import Case, read_cases
+from rules.catalog import Catalog, Document, Fault, Rule, RuleInfo, parse, read
+from rules.mutants import mutants
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a rule does on its cases. Sound if all three lists are empty."""
+
+    rule: RuleInfo
+    cases: int
+    faults: Sequence[Fault]
+    """Why the rule or its cases could not be read."""
+    failures: Sequence[str]
+    """Cases that went otherwise than they should."""
+    survivors: Sequence[str]
+    """Parts of the rule that could be left out without a case failing."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether there is nothing to say against the rule."""
+        return not (self.faults or self.failures or self.survivors)
+
+
+def run_cases(paths: Sequence[str | Path]) -> Iterator[Result]:
+    """Run the cases of every rule at `paths`, with the mutation check.
+
+    Faults of files that hold no rule are `rules check`'s business. Raises FileNotFoundError for
+    a path that is not there.
+    """
+    for rule in read(paths).rules:
+        cases, faults = read_cases(rule.info.path)
+        if faults:
+            yield Result(rule.info, 0, faults, (), ())
+            continue
+        engine = _engine(rule)
+        failures = [f"{rule.info.title}: {case}" for case in failing(engine, rule.info, cases)]
+        survivors = surviving_mutants(rule, cases) if not failures else []
+        yield Result(rule.info, len(cases), engine.faults, failures, survivors)
+
+
+def failing(engine: Engine, rule: RuleInfo, cases: Sequence[Case]) -> list[Case]:
+    """The cases that go otherwise than they should. The rule's log source is taken for given."""
+    return [
+        case
+        for case in cases
+        if any(found.id == rule.id for found in engine.match(case.event, (rule.logsource,)))
+        is not case.matches
+    ]
+
+
+def surviving_mutants(rule: Rule, cases: Sequence[Case]) -> list[str]:
+    """What could be left out of the rule without any case failing; nothing for a sound rule.
+
+    A rule without one of its field conditions, one value of a list, one operand of an `and` or
+    `or`, or one `not` must fail a case, or not be a rule any more.
+    """
+    return [
+        mutant.left_out
+        for mutant in mutants(rule.document)
+        if _survives(rule.info, mutant.document, cases)
+    ]
+
+
+def _survives(info: RuleInfo, content: dict[str, Any], cases: Sequence[Case]) -> bool:
+    changed = parse(Document(info.path, info.line, content, {}), [])
+    if changed is None:
+        return False
+    engine = _engine(changed)
+    return not engine.faults and not failing(engine, info, cases)
+
+
+def _engine(rule: Rule) -> Engine:
+    return build(Catalog(rules=[rule]), rule.info.id)

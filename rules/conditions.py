@@ -1,0 +1,102 @@
+"""The text of a Sigma condition, taken apart so that parts of it can be left out."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_TOKEN = re.compile(r"\s*(\(|\)|(?:1|any|all)\s+of\s+[\w*]+|[\w*-]+)")
+
+
+@dataclass(frozen=True)
+class Name:
+    """A selection, or `1 of` / `all of` some."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Negation:
+    """`not` something."""
+
+    part: "Expression"
+
+    def __str__(self) -> str:
+        return f"not ({self.part})"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Several parts joined by `and` or by `or`."""
+
+    word: str
+    parts: tuple["Expression", ...]
+
+    def __str__(self) -> str:
+        return f" {self.word} ".join(f"({part})" for part in self.parts)
+
+
+Expression = Name | Negation | Chain
+
+
+def parse(condition: str) -> Expression:
+    """Take a condition apart. Raises ValueError where it is none."""
+    tokens = _tokens(condition)
+    expression = _chain(tokens, ("or", "and"))
+    if tokens:
+        raise ValueError(f"condition '{condition}': unexpected '{tokens[0]}'")
+    return expression
+
+
+def without_a_part(expression: Expression) -> Iterator[Expression]:
+    """Every condition that leaves out one operand of an `and` or `or`, or one `not`."""
+    if isinstance(expression, Negation):
+        yield expression.part
+        for part in without_a_part(expression.part):
+            yield Negation(part)
+    if isinstance(expression, Chain):
+        for index, part in enumerate(expression.parts):
+            before, after = expression.parts[:index], expression.parts[index + 1 :]
+            rest = before + after
+            yield rest[0] if len(rest) == 1 else Chain(expression.word, rest)
+            for changed in without_a_part(part):
+                yield Chain(expression.word, (*before, changed, *after))
+
+
+def _tokens(condition: str) -> list[str]:
+    tokens, position = [], 0
+    while condition[position:].strip():
+        found = _TOKEN.match(condition, position)
+        if found is None:
+            raise ValueError(f"condition '{condition}': cannot read '{condition[position:]}'")
+        tokens.append(found[1])
+        position = found.end()
+    return tokens
+
+
+def _chain(tokens: list[str], words: tuple[str, ...]) -> Expression:
+    """Parts joined by the first word, each made of parts joined by the words after it."""
+    if not words:
+        return _operand(tokens)
+    word, *tighter = words
+    parts = [_chain(tokens, tuple(tighter))]
+    while tokens and tokens[0].lower() == word:
+        tokens.pop(0)
+        parts.append(_chain(tokens, tuple(tighter)))
+    return parts[0] if len(parts) == 1 else Chain(word, tuple(parts))
+
+
+def _operand(tokens: list[str]) -> Expression:
+    if not tokens:
+        raise ValueError("a condition ends too early")
+    word = tokens.pop(0)
+    if word.lower() == "not":
+        return Negation(_operand(tokens))
+    if word != "(":
+        return Name(word)
+    inner = _chain(tokens, ("or", "and"))
+    if not tokens or tokens.pop(0) != ")":
+        raise ValueError("a condition has an opening parenthesis too many")
+    return inner
