@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select
 
 from tenants import schema
-from tenants.access import NotFound, Principal, Role
+from tenants.access import Invalid, NotFound, Principal, Role
 from tenants.database import Database
 
 MAX_PAGE = 500
@@ -50,7 +50,7 @@ class Audit:
         self._principal = principal
 
     def of_tenant(self, tenant: str, *, cursor: str | None = None, limit: int = 100) -> AuditPage:
-        """What was done to a tenant's data, by anyone. Raises NotFound."""
+        """What was done to a tenant's data, by anyone. Raises NotFound, Invalid for a cursor."""
         if not self._principal.sees(tenant):
             raise NotFound(f"no tenant called {tenant!r}")
         return self._page(tenant, cursor, limit)
@@ -87,7 +87,7 @@ class Audit:
 
 def _before(cursor: str) -> int:
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise ValueError(f"expected the cursor of an earlier page, got {cursor[:40]!r}")
+        raise Invalid(f"cursor {cursor[:40]!r}", "the cursor of an earlier page")
     return int(cursor)
 
 

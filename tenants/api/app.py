@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from collectors.health import health_body
 from tenants.api import alert_routes, people_routes, problems, tenant_routes
 from tenants.api.answers import SHAPES
+from tenants.api.body_limit import BodyLimit
 from tenants.api.caller import services_of
 from tenants.services import Services
 
@@ -26,9 +27,9 @@ def create_app(services: Services, *, pages: ASGIApp | None = None) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,  # they load scripts from other people's servers
         redoc_url=None,
-        max_body_size=MAX_BODY,
     )
     app.state.services = services
+    app.add_middleware(BodyLimit, limit=MAX_BODY)
     problems.install(app)
     for routes in (
         people_routes.open_routes,

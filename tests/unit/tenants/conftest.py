@@ -7,9 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 
 from detection.alert import Alert, alert_id
 from detection.signal import Entity
+from tenants import passwords
 from tenants.access import OPERATOR, Principal, Role
 from tenants.database import Database
 from tenants.onboarding import Onboarding
@@ -31,7 +34,16 @@ class HandClock:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def real_hasher() -> Iterator[PasswordHasher]:
+    """How passwords are hashed in earnest; while tests run it is done the cheapest way."""
+    real = passwords._hasher
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher.from_parameters(CHEAPEST))
+        yield real
+
+
+@pytest.fixture(scope="session")
+def template(real_hasher: PasswordHasher, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database as the migrations leave it, with two tenants; copied for every test."""
     path = tmp_path_factory.mktemp("template") / "triage.sqlite"
     database = Database.open(f"sqlite:///{path}")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher, Type, extract_parameters
 
 from tenants.access import Conflict, Denied, Invalid, NotFound, Principal, Role
 from tenants.audit import Audit
@@ -301,6 +302,14 @@ def test_partners_see_partners_of_their_tenants_and_no_other_tenant_of_theirs(
 
     assert seen == {"both": ("school",), "pat": ("school",)}
     assert len(People(database, kim).users()) == 6
+
+
+def test_passwords_cost_a_guesser_memory_and_time(real_hasher: PasswordHasher) -> None:
+    parameters = extract_parameters(real_hasher.hash(PASSWORD))
+
+    assert parameters.type is Type.ID
+    assert parameters.memory_cost >= 19 * 1024
+    assert parameters.time_cost >= 2
 
 
 def test_the_first_administrator_is_made_where_nobody_is(tmp_path: Any) -> None:
