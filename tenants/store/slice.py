@@ -17,7 +17,12 @@ from tenants.store.contract import Damaged
 from tenants.store.index import tokens
 
 LAYOUT = 1
-_SCHEMA = """
+TOKENS = """
+CREATE VIRTUAL TABLE tokens USING fts5(
+    token, content='', columnsize=0, detail=none, tokenize="ascii tokenchars '_'"
+);
+"""
+_TABLES = """
 CREATE TABLE ids (id BLOB PRIMARY KEY, block INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE tail (
     id BLOB PRIMARY KEY, time INTEGER NOT NULL, line BLOB NOT NULL
@@ -27,9 +32,6 @@ CREATE TABLE blocks (
     events INTEGER NOT NULL, heads BLOB NOT NULL, data BLOB NOT NULL
 );
 CREATE INDEX blocks_by_time ON blocks (newest, oldest, events);
-CREATE VIRTUAL TABLE tokens USING fts5(
-    token, content='', columnsize=0, detail=none, tokenize="ascii tokenchars '_'"
-);
 CREATE TABLE state (tail_block INTEGER NOT NULL);
 INSERT INTO state VALUES (1);
 """
@@ -84,7 +86,9 @@ class Slice:
             self._db.execute("PRAGMA cache_size = -16384")
             self._db.execute("PRAGMA journal_size_limit = 67108864")
             if self._one("PRAGMA user_version") == 0:
-                self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {LAYOUT};COMMIT")
+                self._db.executescript(
+                    f"BEGIN;{TOKENS}{_TABLES}PRAGMA user_version = {LAYOUT};COMMIT"
+                )
         found = self._one("PRAGMA user_version")
         self.empty = found == 0
         """Just made by a writer that has not yet laid it out."""

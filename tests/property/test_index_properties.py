@@ -1,0 +1,110 @@
+"""The index leaves out no block that holds an answer, whatever the filter and the events."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collectors import codec
+from tenants.store.blocks import Entry, Key
+from tenants.store.filter import Filter
+from tenants.store.index import narrowing, tokens
+from tenants.store.matching import holds
+from tenants.store.slice import TOKENS
+from tests.property.filters_and_events import fields, related, terms, texts
+
+events = st.lists(st.tuples(fields, related, st.none() | texts), min_size=1, max_size=4)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
+        opened.execute(TOKENS)
+        yield opened
+
+
+def let_in(database: sqlite3.Connection, block: str, asked: str) -> bool:
+    database.execute("BEGIN")
+    database.execute("INSERT INTO tokens (rowid, token) VALUES (1, ?)", (block,))
+    found = database.execute("SELECT 1 FROM tokens WHERE tokens MATCH ?", (asked,)).fetchone()
+    database.execute("ROLLBACK")
+    return found is not None
+
+
+def entry(own: dict[str, Any], entities: dict[str, Any], original: str | None) -> Entry:
+    soc = {"id": "f" * 32, "source": "ab", "marks": ["AB"], "related": entities}
+    if original is not None:
+        soc["original"] = original
+    again = codec.loads(codec.dumps({**own, "soc": soc}))
+    return Entry(Key(0, b""), b"", again, again.pop("soc"))
+
+
+@given(st.lists(terms, min_size=1, max_size=3), events, st.sampled_from((" and ", " or ")))
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_block_with_an_answer_is_let_in(
+    database: sqlite3.Connection, some: Any, within: Any, joined: str
+) -> None:
+    node = Filter.parse(joined.join(map(str, some))).expression
+    block = [entry(*one) for one in within]
+
+    asked = narrowing(node)
+
+    if asked is not None and any(holds(node, {**one.fields, "soc": one.soc}) for one in block):
+        assert let_in(database, tokens(block), asked)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Image:other",
+        "Image:*\\\\other.exe",
+        "Image:oth* or b:*",
+        "other",
+        "oth*",
+        "user:* and Image:*",
+        "b >= 3",
+        "host:other",
+        "Image:*.dll",
+    ],
+)
+def test_a_block_without_an_answer_is_left_out(database: sqlite3.Connection, text: str) -> None:
+    block = [entry({"Image": "c:\\whoami.exe", "n": 1}, {"host": ["ws-1"]}, None)]
+
+    asked = narrowing(Filter.parse(text).expression)
+
+    assert asked is not None
+    assert not let_in(database, tokens(block), asked)
+
+
+@pytest.mark.parametrize("text", ["a:1", "a:true", "a:1.0", "b:0 or c:x", "a:TRUE and a:1"])
+def test_values_that_python_thinks_equal_are_each_known(
+    database: sqlite3.Connection, text: str
+) -> None:
+    block = [entry({"a": value}, {}, None) for value in (1, True, 1.0)]
+
+    asked = narrowing(Filter.parse(text).expression)
+
+    assert asked is not None
+    assert let_in(database, tokens(block), asked) == text.startswith("a")
+
+
+@pytest.mark.parametrize("text", ["not Image:x", "*x*", "id:x", "Image:x or not b:y"])
+def test_what_the_index_knows_nothing_of_is_not_asked(text: str) -> None:
+    assert narrowing(Filter.parse(text).expression) is None
+
+
+def test_as_many_terms_as_a_filter_may_have_are_asked_at_once(
+    database: sqlite3.Connection,
+) -> None:
+    block = [entry({"n": 499}, {}, None)]
+    either = " or ".join(f"n:{number}" for number in range(500))
+    each = " and ".join(["n:499"] * 500)
+
+    for text in (either, each):
+        asked = narrowing(Filter.parse(text).expression)
+        assert asked is not None
+        assert let_in(database, tokens(block), asked)
