@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from collectors.formats.parsed import Parsed, line_format
 
-_QUOTED = r'"((?:[^"\\]|\\.)*+)"'
+_QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 _LINE = re.compile(
     r"(\S++) (\S++) (.+?) \[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "
     + _QUOTED
@@ -14,7 +14,6 @@ _LINE = re.compile(
     + f"(?: {_QUOTED} {_QUOTED})?(?: (.*))?"
 )
 _SITE = re.compile(r"([^\s:\[\]\"]++):\d{1,5} (.*)", re.DOTALL)
-_REQUEST = re.compile(r"(\S+) (.+?)(?: (HTTP/[\d.]+))?")
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -56,18 +55,20 @@ def read(line: bytes, received: datetime) -> Parsed | None:  # noqa: ARG001 - it
 
 def _add_request(fields: dict[str, str | int], request: str) -> None:
     """The request's parts; one that is none, as scanners send, is kept whole as `cs-uri`."""
-    match = _REQUEST.fullmatch(request)
-    if match is None:
+    method, _, target = request.partition(" ")
+    if not target:
         fields["cs-uri"] = request
         return
-    method, uri, version = match.groups()
+    uri, _, version = target.rpartition(" ")
+    if not version.startswith("HTTP/"):
+        uri, version = target, ""
     stem, mark, query = uri.partition("?")
     fields["cs-method"] = method
     fields["cs-uri"] = uri
     fields["cs-uri-stem"] = stem
     if mark:
         fields["cs-uri-query"] = query
-    if version is not None:
+    if version:
         fields["cs-version"] = version
 
 

@@ -9,7 +9,9 @@ from collectors.formats.times import event_time, moment_of
 MAX_FIELDS = 1_000
 LEAST_FIELDS = 3
 """Fewer pairs than this are more likely prose."""
-_PAIR = re.compile(r"""(?<![\w.:-])([A-Za-z_][\w.:-]{0,99})=("(?:[^"\\]|\\.)*+"|[^\s",;]*+)""")
+_PAIR = re.compile(
+    r"""(?<![\w.:-])([A-Za-z_][\w.:-]{0,99})=("[^"\\]*+(?:\\.[^"\\]*+)*+"|[^\s",;]*+)"""
+)
 
 
 @line_format("key_value", rank=60)
