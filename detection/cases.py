@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from detection.sigma.ruleset import Engine, build
 from rules.cases import Case, read_cases
@@ -30,6 +30,30 @@ class Result:
         return not (self.faults or self.failures or self.survivors)
 
 
+def report(paths: Sequence[str | Path], *, out: TextIO, err: TextIO) -> int:
+    """Run cases and say what is wrong: the work behind `citysoc rules test`.
+
+    Returns the exit code: 0, 1 if any rule is not sound, 2 for a path that is not there.
+    """
+    rules = unsound = cases = 0
+    try:
+        for result in run_cases(paths):
+            rules, cases = rules + 1, cases + result.cases
+            unsound += not result.sound
+            place = f"{result.rule.path}:{result.rule.line}"
+            for fault in result.faults:
+                print(fault, file=out)
+            for failure in result.failures:
+                print(f"{place}: went otherwise: {failure}", file=out)
+            for survivor in result.survivors:
+                print(f"{place}: no case would miss {survivor}", file=out)
+    except FileNotFoundError as error:
+        print(f"citysoc rules test: {error}", file=err)
+        return 2
+    print(f"{rules} rules, {cases} cases, {unsound} rules not sound", file=err)
+    return 1 if unsound else 0
+
+
 def run_cases(paths: Sequence[str | Path]) -> Iterator[Result]:
     """Run the cases of every rule at `paths`, with the mutation check.
 
@@ -42,7 +66,7 @@ def run_cases(paths: Sequence[str | Path]) -> Iterator[Result]:
             yield Result(rule.info, 0, faults, (), ())
             continue
         engine = _engine(rule)
-        failures = [f"{rule.info.title}: {case}" for case in failing(engine, rule.info, cases)]
+        failures = [str(case) for case in failing(engine, rule.info, cases)]
         survivors = surviving_mutants(rule, cases) if not failures else []
         yield Result(rule.info, len(cases), engine.faults, failures, survivors)
 

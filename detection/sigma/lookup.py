@@ -68,13 +68,13 @@ class Lookup:
 class Group:
     """Predicates that one scan looks for, with the tests that say the same one by one."""
 
-    def __init__(self, predicates: Sequence[Numbered], scanners: Scanners, few: int = FEW) -> None:
+    def __init__(self, predicates: Sequence[Numbered], scanners: Scanners, few: int | None = None) -> None:
         self._tests: list[Test] = [(number, tester(predicate)) for number, predicate in predicates]
         self._unscanned = self._tests
         self._scanned: list[Test] = []
         self._hints: set[int] = set()
         self._scanner: Scanner | None = None
-        if len(predicates) > few:
+        if len(predicates) > (FEW if few is None else few):
             self._prepare(predicates, scanners)
 
     def exactly(self, text: str) -> list[int]:
