@@ -1,6 +1,7 @@
 """One line in, its fields out: by the format that its source names, or by the first that fits."""
 
 from datetime import datetime
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -37,7 +38,7 @@ def parse(line: bytes, format: str = "auto", *, received: datetime) -> Parsed:  
     line = line.strip()
     if format == TEXT:
         return _unparsed(line, ())
-    for each in ranked() if format == "auto" else (_named(format),):
+    for each in ranked() if format == "auto" else _declared(format):
         if line.startswith(each.starts) or not each.starts:
             parsed = each.read(line, received)
             if parsed is not None:
@@ -45,11 +46,21 @@ def parse(line: bytes, format: str = "auto", *, received: datetime) -> Parsed:  
     return _unparsed(line, (PARSE_FAILED,))
 
 
-def _named(name: str) -> Format:
+@cache
+def _declared(name: str) -> tuple[Format, ...]:
+    """The format of that name, plain or in the syslog lines that a relay wraps it in."""
     try:
-        return FORMATS[name]
+        declared = FORMATS[name]
     except KeyError:
         raise ValueError(f"no format called {name!r}; known: {', '.join(formats())}") from None
+    if not declared.inside:
+        return (declared,)
+    return (declared, FORMATS["syslog"]._replace(read=partial(_wrapped, name)))
+
+
+def _wrapped(name: str, line: bytes, received: datetime) -> Parsed | None:
+    parsed = FORMATS["syslog"].read(line, received)
+    return parsed if parsed is not None and parsed.format == name else None
 
 
 def _unparsed(line: bytes, marks: tuple[str, ...]) -> Parsed:

@@ -244,6 +244,16 @@ def test_a_source_that_declares_its_format_is_read_in_no_other() -> None:
     assert read('{"a":1}', "json").marks == ()
 
 
+def test_a_declared_format_may_come_wrapped_in_syslog() -> None:
+    record = 'type=CWD msg=audit(1767225600.250:41): cwd="/"'
+
+    wrapped = read(f"<13>Jan  1 00:00:00 lx audispd: {record}", "auditd")
+
+    assert holds(wrapped, type="CWD", cwd="/", hostname="lx")
+    assert wrapped.format == "auditd"
+    assert read("<13>Jan  1 00:00:00 lx audispd: hello", "auditd").marks == ("parse_failed",)
+
+
 def test_a_source_that_declares_text_is_never_marked() -> None:
     assert read('{"a":1}', "text") == Parsed(fields={"message": '{"a":1}'}, format="text")
 
