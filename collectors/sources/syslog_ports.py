@@ -1,6 +1,7 @@
 """Opens and closes syslog ports as routes come and go."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 
@@ -53,7 +54,8 @@ class SyslogPorts:
                 seen, retry = routes, loop.time() + RETRY_SECONDS
                 await self._follow()
             self._check()
-            await asyncio.sleep(LOOK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
         await asyncio.gather(*(port.close() for port in self._open.values()))
 
     async def _follow(self) -> None:
@@ -81,7 +83,7 @@ class SyslogPorts:
         try:
             pair = listen_pair(self._host, number, f"syslog of {route.tenant}/{route.source}")
         except PortTaken as error:
-            log.error("syslog_port_taken", port=number, why=str(error))  # noqa: TRY400 (says all)
+            log.error("syslog_port_taken", port=number, why=str(error))
             return False
         port = SyslogPort(route, pair, self._writer, self._workers)
         await port.open()

@@ -16,9 +16,9 @@ from collectors.sources.framing import Framer
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ROUTE = Route(tenant="school", source="gate", kind="linux")
 
+WORDS = rb"""{ } [ ] "a" : , 1 NaN "\ud800" <Event> </Event> <34> type=A msg=audit(1.2:3): = \\"""
 pieces = st.sampled_from(
-    rb"""{ } [ ] "a" : , 1 NaN "\ud800" <Event> </Event> <34> type=A msg=audit(1.2:3): = \\""".split()
-    + [b"\n", b" ", b"\xff", b"\0", b"1 ", b"\xff\xfe", b"\r\n"]
+    [*WORDS.split(), b"\n", b" ", b"\xff", b"\0", b"1 ", b"\xff\xfe", b"\r\n"],
 )
 bodies = st.one_of(
     st.binary(max_size=400),

@@ -1,0 +1,5 @@
+"""Fixtures of the tests that run whole stages."""
+
+from tests.integration.door_kit import doors
+
+__all__ = ["doors"]
