@@ -119,7 +119,7 @@ def policy_record(policy: Policy, offset: int = 7) -> Record:
 
 def read(bus: EmbeddedBus, topic: str) -> list[bytes]:
     with contextlib.closing(bus.consumer("reader", topic)) as consumer:
-        return [each.value for each in consumer.poll(1)]
+        return [each.value for each in consumer.poll(0.2)]
 
 
 def signals(bus: EmbeddedBus) -> list[Signal]:
@@ -155,7 +155,7 @@ def test_a_match_becomes_a_signal_that_says_what_where_and_about_whom(bus: Embed
             "place": [2, 7, 2],
             "time": "2026-11-24T13:46:58.000000Z",
             "received": "2026-11-24T13:47:03.000000Z",
-            "entity": {"kind": "host", "name": "ws-014"},
+            "entity": {"kind": "user", "name": "jane"},
             "related": {"host": ["ws-014"], "user": ["jane"]},
             "marks": ["sender_unproven"],
             "context": {
