@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from tenants.clock import Clock, moment, stamp, utc_now
 from tenants.database import Database
 from tenants.onboarding import checked_text
 from tenants.passwords import checked_password, hash_password, set_password, verify_password
+from tenants.people import USER_ID
 from tenants.throttle import Throttle
 
 IDLE = timedelta(hours=12)
@@ -22,6 +24,8 @@ LONGEST = timedelta(days=7)
 _SEEN_STEP = timedelta(minutes=5)
 """How stale `seen` may be: a page view is not worth a write."""
 MAX_TOKENS = 20
+PROVING = 2
+"""Passwords that are checked at once."""
 OWN_SESSION = "own session"
 """The address of tries that come from within."""
 
@@ -66,11 +70,13 @@ class Signin:
         self._database = database
         self._clock = clock
         self._throttle = Throttle(database)
+        self._proving = threading.BoundedSemaphore(PROVING)
         self._nobody = hash_password(secrets.token_urlsafe(16))
 
     def sign_in(self, user: str, password: str, address: str) -> Session:
         """Open a session. Raises SigninRefused; takes as long for names that don't exist."""
-        user = user.strip().lower()[:100]
+        user = user.strip().lower()
+        user = user if USER_ID.fullmatch(user) else ""
         self._prove(user, password, address)
         return self._open(user)
 
@@ -164,7 +170,14 @@ class Signin:
             self._audit(connection, principal.user, "API token deleted", gone)
 
     def _prove(self, user: str, password: str, address: str) -> None:
-        """Return if the password is the user's. Raises SigninRefused, and counts the failure."""
+        """Return if the password is the user's. Raises SigninRefused, and counts the failure.
+
+        Few at a time: a hash takes 64 MiB, and the next try must see the last one's failure.
+        """
+        with self._proving:
+            self._prove_alone(user, password, address)
+
+    def _prove_alone(self, user: str, password: str, address: str) -> None:
         now = self._clock()
         wait = self._throttle.wait(user, address, now)
         if wait:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, delete, insert, select, update
 
 from tenants import schema
 from tenants.clock import moment, stamp
@@ -39,14 +38,7 @@ class Throttle:
             old = stamp(now - FORGOTTEN)
             connection.execute(delete(schema.signin_failures).where(columns.last < old))
             for subject in _subjects(user, address):
-                connection.execute(
-                    insert(schema.signin_failures)
-                    .values(subject=subject, failures=1, last=stamp(now))
-                    .on_conflict_do_update(
-                        index_elements=[columns.subject],
-                        set_={"failures": columns.failures + 1, "last": stamp(now)},
-                    )
-                )
+                _count(connection, subject, stamp(now))
 
     def succeeded(self, user: str) -> None:
         """Forget a name's failures; the address's stay, or one good account would free it."""
@@ -54,6 +46,18 @@ class Throttle:
         with self._database.write() as connection:
             subject = f"user:{user}"
             connection.execute(delete(schema.signin_failures).where(columns.subject == subject))
+
+
+def _count(connection: Connection, subject: str, now: str) -> None:
+    columns = schema.signin_failures.c
+    again = (
+        update(schema.signin_failures)
+        .where(columns.subject == subject)
+        .values(failures=columns.failures + 1, last=now)
+    )
+    if connection.execute(again).rowcount == 0:
+        first = insert(schema.signin_failures).values(subject=subject, failures=1, last=now)
+        connection.execute(first)
 
 
 def _subjects(user: str, address: str) -> dict[str, int]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 import msgspec
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -14,8 +13,6 @@ from collectors.bus.contract import Overloaded
 from tenants.access import Conflict, Denied, Invalid, NotFound
 from tenants.api.answers import Answer
 from tenants.signin import SigninRefused
-
-log = structlog.get_logger()
 
 RETRY = {"Retry-After": "2"}
 MAX_FAULTS = 10

@@ -53,6 +53,15 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """How many of its events are stored."""
 
 
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert to be stored, with the item that it belongs to."""
+
+    alert: Alert
+    item_id: str
+    before: Known | None
+    """What is stored of it already."""
+
+
 class Tray:
     """What one batch of alerts does. Pure: it takes what is there and says what shall be."""
 
@@ -61,8 +70,7 @@ class Tray:
         self._known = dict(known)
         self._items: dict[str, Work] = {}
         self._latest: dict[str, Work] = {}
-        self.taken: list[tuple[Alert, Known]] = []
-        """Alerts to be stored, each with what is stored of it when it is."""
+        self.taken: list[Taken] = []
         self.touched: dict[str, Work] = {}
         for item in items:
             self._keep(item)
@@ -75,14 +83,13 @@ class Tray:
         item = self._item_for(alert, known)
         self._count(item, alert, known)
         self.touched[item.id] = item
-        stored = Known(
+        self.taken.append(Taken(alert=alert, item_id=item.id, before=known))
+        self._known[alert.id] = Known(
             revision=alert.revision,
             matches=alert.count,
             item_id=item.id,
-            carried=known.carried if known else 0,
+            carried=max(len(alert.events), known.carried if known else 0),
         )
-        self.taken.append((alert, stored))
-        self._known[alert.id] = msgspec.structs.replace(stored, carried=len(alert.events))
 
     def _item_for(self, alert: Alert, known: Known | None) -> Work:
         """An alert belongs to one item for ever; a new one goes to the latest of its subject."""

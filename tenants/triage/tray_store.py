@@ -5,15 +5,16 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Table, bindparam, insert, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from detection.alert import Alert
 from tenants import schema
-from tenants.triage.absorb import Known, Tray, Work
+from tenants.triage.absorb import Taken, Tray, Work
 from tenants.triage.desk import REOPENED
 
 NOBODY = "citysoc"
 """Who did what no person did."""
+
+
+_KEY = ("tenant_id", "id")
 
 
 def store(connection: Connection, tray: Tray, now: str) -> None:
@@ -79,41 +80,22 @@ def _change(item: Work, now: str, what: str) -> dict[str, object]:
 def _update_items(
     connection: Connection, changes: Sequence[tuple[Work, Mapping[str, object]]]
 ) -> None:
-    """All with the same columns."""
-    if not changes:
-        return
-    columns = schema.items.c
-    connection.execute(
-        update(schema.items)
-        .where(columns.tenant_id == bindparam("of"), columns.id == bindparam("which"))
-        .values({name: bindparam(f"new_{name}") for name in changes[0][1]}),
-        [
-            {"of": item.tenant, "which": item.id}
-            | {f"new_{name}": value for name, value in values.items()}
-            for item, values in changes
-        ],
-    )
+    rows = [_key(item) | dict(values) for item, values in changes]
+    _update(connection, schema.items, rows)
 
 
-def _store_alerts(connection: Connection, taken: Sequence[tuple[Alert, Known]]) -> None:
-    if not taken:
-        return
-    statement = upsert(schema.alerts)
-    keys = [schema.alerts.c.tenant_id, schema.alerts.c.id]
-    rows = [_alert(alert, known) for alert, known in taken]
-    changing = {
-        name: statement.excluded[name] for name in rows[0] if name not in {"tenant_id", "id"}
-    }
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changing), rows)
-    events = [event for alert, known in taken for event in _events(alert, known)]
-    _insert(connection, schema.alert_events, events)
+def _store_alerts(connection: Connection, taken: Sequence[Taken]) -> None:
+    _insert(connection, schema.alerts, [_alert(one) for one in taken if one.before is None])
+    _update(connection, schema.alerts, [_alert(one) for one in taken if one.before is not None])
+    _insert(connection, schema.alert_events, [row for one in taken for row in _events(one)])
 
 
-def _alert(alert: Alert, known: Known) -> dict[str, object]:
+def _alert(taken: Taken) -> dict[str, object]:
+    alert = taken.alert
     return {
         "tenant_id": alert.tenant,
         "id": alert.id,
-        "item_id": known.item_id,
+        "item_id": taken.item_id,
         "revision": alert.revision,
         "matches": alert.count,
         "hour": alert.hour,
@@ -125,13 +107,14 @@ def _alert(alert: Alert, known: Known) -> dict[str, object]:
         "marks": _json(alert.marks),
         "context": _json(alert.context),
         "sources": _json(alert.sources),
-        "carried": max(known.carried, len(alert.events)),
+        "carried": max(_carried(taken), len(alert.events)),
     }
 
 
-def _events(alert: Alert, known: Known) -> Iterable[dict[str, object]]:
+def _events(taken: Taken) -> Iterable[dict[str, object]]:
     """Those that an earlier revision did not carry; the first ones never change."""
-    for position in range(known.carried, len(alert.events)):
+    alert = taken.alert
+    for position in range(_carried(taken), len(alert.events)):
         body = alert.bodies[position] if position < len(alert.bodies) else None
         yield {
             "tenant_id": alert.tenant,
@@ -140,6 +123,23 @@ def _events(alert: Alert, known: Known) -> Iterable[dict[str, object]]:
             "event": alert.events[position],
             "body": None if body is None else bytes(body),
         }
+
+
+def _carried(taken: Taken) -> int:
+    return 0 if taken.before is None else taken.before.carried
+
+
+def _update(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Rows with the same columns, each found by tenant and id."""
+    if not rows:
+        return
+    changing = [name for name in rows[0] if name not in _KEY]
+    connection.execute(
+        update(table)
+        .where(*(table.c[name] == bindparam(f"row_{name}") for name in _KEY))
+        .values({name: bindparam(f"row_{name}") for name in changing}),
+        [{f"row_{name}": value for name, value in row.items()} for row in rows],
+    )
 
 
 def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:

@@ -438,6 +438,22 @@ def test_every_route_says_what_it_answers_with(address: str) -> None:
         assert name in document["components"]["schemas"]
 
 
+def test_a_fault_of_ours_tells_nothing_of_itself(services: Services) -> None:
+    def broken() -> dict[str, Any]:
+        raise RuntimeError("canary")
+
+    faulty = Services(
+        services.database, services.store, endpoints=Endpoints(), rules={}, status=broken
+    )
+
+    with served(faulty) as address:
+        answer = httpx.get(f"{address}/healthz")
+
+    assert answer.status_code == 500
+    assert "canary" not in answer.text
+    assert {"error", "expected", "do"} == set(answer.json())
+
+
 def test_health_and_metrics_are_open_and_name_no_tenant(address: str) -> None:
     health = httpx.get(f"{address}/healthz")
     metrics = httpx.get(f"{address}/metrics")

@@ -32,7 +32,15 @@ def test_the_right_password_opens_a_session(signin: Signin) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "password"), [("pat", "wrong"), ("nobody", PASSWORD), ("", ""), ("pat", "\ud800")]
+    ("user", "password"),
+    [
+        ("pat", "wrong"),
+        ("nobody", PASSWORD),
+        ("", ""),
+        ("pat", "\ud800"),
+        ("\ud800", "x"),
+        ("x" * 9999, "x"),
+    ],
 )
 def test_wrong_names_and_wrong_passwords_sound_alike(
     signin: Signin, user: str, password: str
