@@ -239,3 +239,14 @@ def test_a_line_over_a_records_size_stands_alone() -> None:
     large = b"x" * (MAX_RECORD + 1)
 
     assert list(records([b"a", large, b"b"])) == [b"a", large, b"b"]
+
+
+def test_syslog_without_structured_data_is_understood() -> None:
+    line = b"<34>1 2026-11-24T11:59:00.5Z gate sshd 7 - - Accepted password for ann from 192.0.2.7"
+
+    fields, soc = only(taken(line))
+
+    assert (fields["hostname"], fields["program"], fields["pid"]) == ("gate", "sshd", "7")
+    assert fields["message"].startswith("Accepted")
+    assert soc.time == "2026-11-24T11:59:00.500000Z"
+    assert "linux//sshd" in soc.logsources
