@@ -125,6 +125,7 @@ class City:
 @pytest.fixture
 def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
     monkeypatch.setattr(player, "HISTORY_SECONDS", 0.0)
+    monkeypatch.setattr(player, "HISTORY_SLICE", 2400.0)  # fewer and larger steps
     made = City(tmp_path / "bus.db")
     made.open()
     try:
