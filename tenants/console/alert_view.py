@@ -172,8 +172,8 @@ def _history(visit: Visit, detail: ItemDetail, names: Mapping[str, str]) -> Sequ
         if change.what != "noted"
     ]
     notes = [(note.time, _note(visit, note, names)) for note in detail.notes]
-    newest_first = sorted(changes + notes, key=lambda one: one[0], reverse=True)
-    return [step for _, step in newest_first]
+    oldest_first = sorted(changes + notes, key=lambda one: one[0])
+    return [step for _, step in reversed(oldest_first)]
 
 
 def _change(visit: Visit, change: Change, names: Mapping[str, str], item: Item) -> Step:

@@ -79,6 +79,11 @@ class Moment(NamedTuple):
     at: datetime
 
     @property
+    def short_day(self) -> str:
+        """`24 Nov`."""
+        return self.day.rpartition(" ")[0]
+
+    @property
     def full(self) -> str:
         """`24 Nov 2026, 13:47:03 UTC`."""
         return f"{self.day}, {self.clock} UTC"
@@ -126,13 +131,13 @@ def span(seconds: int) -> str:
     return f"{seconds // 86400} days"
 
 
-def window(first: Moment, last: Moment) -> str:
-    """When something went on: `24 Nov 2026, 13:47:03 – 14:02:11`."""
+def window(first: Moment, last: Moment, today: Moment) -> str:
+    """When something went on, without what is plain: `13:47:03 – 14:02:11`, `23 Nov, 09:00:00`."""
+    start = first.clock if first.day == today.day else f"{first.short_day}, {first.clock}"
     if first.iso == last.iso:
-        return f"{first.day}, {first.clock}"
-    if first.day == last.day:
-        return f"{first.day}, {first.clock} – {last.clock}"
-    return f"{first.day}, {first.clock} – {last.day}, {last.clock}"
+        return start
+    end = last.clock if last.day == first.day else f"{last.short_day}, {last.clock}"
+    return f"{start} – {end}"
 
 
 def count(number: int, one: str, many: str) -> str:

@@ -61,13 +61,17 @@ def tenant_page(
     values = {
         "tenant": found,
         "figures": [
-            {"number": open_items, "name": "open alerts", "link": link("/queue", tenant=tenant)},
+            {
+                "number": open_items,
+                "name": "open alert" if open_items == 1 else "open alerts",
+                "link": link("/queue", tenant=tenant),
+            },
             {
                 "number": len(sources),
-                "name": "log sources",
+                "name": "log source" if len(sources) == 1 else "log sources",
                 "link": f"/tenants/{tenant}/sources",
             },
-            {"number": len(assets), "name": "assets in the register", "link": "#assets"},
+            {"number": len(assets), "name": "registered assets", "link": "#assets"},
         ],
         "assets": assets[:ASSETS],
         "assets_more": f"And {more:,} more." if more > 0 else "",
@@ -105,7 +109,7 @@ def _source(visit: Visit, source: Source) -> dict[str, Any]:
     facts += [
         ("HTTP address", source.url),
         ("Format", "recognised line by line" if source.format == "auto" else source.format),
-        ("Declared log sources", ", ".join(source.logsources) or "none"),
+        ("Declared log sources", ", ".join(map(_spaced, source.logsources)) or "none"),
         ("Connected", visit.moment(source.created).full),
     ]
     last = _last(visit, source)
@@ -117,6 +121,11 @@ def _source(visit: Visit, source: Source) -> dict[str, Any]:
         "facts": facts,
         "configuration": [{"name": "How to connect it", "body": _configuration(visit, source)}],
     }
+
+
+def _spaced(logsource: str) -> str:
+    """`windows//sysmon` as `windows sysmon`."""
+    return " ".join(part for part in logsource.split("/") if part)
 
 
 def _last(visit: Visit, source: Source) -> Moment | None:

@@ -114,7 +114,7 @@ def queue(
     names = visit.names()
     values = {
         "asked": asked,
-        "views": _views(asked, counts),
+        "views": _views(visit, asked, counts),
         "tenants": list(tenants.values()),
         "scope": " and ".join(one.name for one in tenants.values()) or "no organisation",
         "rows": [_row(visit, item, tenants, names) for item in page.items],
@@ -152,7 +152,7 @@ def _asked(view: str, text: str, severity: str, tenant: str) -> Asked:
     )
 
 
-def _views(asked: Asked, counts: Counts) -> list[dict[str, Any]]:
+def _views(visit: Visit, asked: Asked, counts: Counts) -> list[dict[str, Any]]:
     numbers = {
         "open": counts.open + counts.claimed,
         "waiting": counts.open,
@@ -166,6 +166,7 @@ def _views(asked: Asked, counts: Counts) -> list[dict[str, Any]]:
             "count": numbers.get(key),
         }
         for key, view in VIEWS.items()
+        if visit.staff or not view.mine
     ]
 
 
@@ -179,9 +180,9 @@ def _row(visit: Visit, item: Item, tenants: Mapping[str, Tenant], names: Mapping
         title=item.title,
         tenant=tenant.name if tenant else item.tenant,
         entity=entity_of(item),
-        asset=f"{item.criticality} importance" if item.criticality else "",
+        asset=f"{item.criticality} asset" if item.criticality else "",
         events=count(item.count, "event", "events"),
-        window=window(first, last),
+        window=window(first, last, visit.moment(visit.now)),
         last=last,
         opened=visit.moment(item.opened),
         state=item.state,
