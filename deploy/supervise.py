@@ -18,6 +18,8 @@ LOG = structlog.get_logger()
 STOP_SECONDS = 4.0
 """A stage that has not stopped by then is killed."""
 LONGEST_WAIT = 30.0
+STEADY_SECONDS = 5.0
+"""A stage that has lived so long is started again without the wait of those that keep dying."""
 LOG_BYTES = 20 * 1024 * 1024
 SUPERVISED = "CITYSOC_SUPERVISED"
 
@@ -65,7 +67,7 @@ class Child:
         if self._process is not None:
             code = self._process.poll()
             if code is None:
-                if now - self._started > LONGEST_WAIT:
+                if now - self._started > STEADY_SECONDS:
                     self._wait = 0.5
                 return
             LOG.error("stage ended", stage=self.name, code=code, again_in=self._wait)

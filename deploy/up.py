@@ -61,9 +61,9 @@ def _run(settings: Settings, config: Path | None, console: Console, *, demo: boo
     finally:
         stop.set()
         console.print("stopping …")
+        supervisor.stop()
         if player is not None:
             player.join()
-        supervisor.stop()
     console.print("stopped; start again to go on where it was")
     return 0
 

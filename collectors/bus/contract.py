@@ -161,6 +161,9 @@ class Bus(Protocol):
     def group_lag(self) -> Mapping[str, Lag]:
         """Per group, records unread over all partitions and the age of the oldest."""
 
+    def positions(self, group: str) -> Mapping[Partition, Position]:
+        """What a group has stored, for those who watch it; empty for an unknown group."""
+
     def enforce_retention(self) -> int:
         """Remove what retention no longer keeps; returns the number of records removed."""
 

@@ -59,9 +59,9 @@ class Demo:
         self._thread.start()
 
     def join(self) -> None:
-        """Wait for the step under way."""
+        """Wait a moment for the step under way; what was not taken is sent at the next start."""
         if self._thread is not None:
-            self._thread.join(timeout=2)
+            self._thread.join(timeout=0.5)
 
     def _play(self, stop: threading.Event) -> None:
         try:

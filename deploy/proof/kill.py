@@ -4,9 +4,10 @@ import json
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from collectors.bus.contract import Bus
+from collectors.bus.contract import Bus, Partition, Position
 from deploy.proof.compare import SignalReader
 
 DEADLINE = 300.0
@@ -38,25 +39,26 @@ class Killer:
             self._kill_in_flight(deadline)
 
     def _kill_in_flight(self, deadline: float) -> None:
-        pid = self._wait_for_signals(deadline)
-        os.kill(pid, signal.SIGSTOP)
-        lag = self._bus.group_lag().get("detection")
-        if lag is None or not lag.records:
-            os.kill(pid, signal.SIGCONT)
-            return
+        pid = self._stop_between_flush_and_commit(deadline)
         os.kill(pid, signal.SIGKILL)
         self.kills += 1
         if self._redelivers(pid, deadline):
             self.with_redelivery += 1
 
-    def _wait_for_signals(self, deadline: float) -> int:
-        """Return as soon as the signals log grows, with the pid of who wrote it."""
-        self._reader.read(0)
-        before = self._ends()
+    def _stop_between_flush_and_commit(self, deadline: float) -> int:
+        """Stop the process where its signals have been sent and its position not yet; its pid."""
+        ends, stored = self._ends(), self._stored()
         while time.monotonic() < deadline:
-            if self._ends() != before:
-                return self._pid()
-        raise TimeoutError("no more signals came; send more events")
+            ends_before, ends = ends, self._ends()
+            stored_before, stored = stored, self._stored()
+            if ends == ends_before or stored != stored_before:
+                continue
+            pid = self._pid()
+            os.kill(pid, signal.SIGSTOP)
+            if self._stored() == stored and self._lag():
+                return pid
+            os.kill(pid, signal.SIGCONT)
+        raise TimeoutError("no batch was in flight any more; send more events")
 
     def _redelivers(self, killed: int, deadline: float) -> bool:
         """Whether the next process says again what the killed one had said."""
@@ -70,6 +72,13 @@ class Killer:
             if time.monotonic() > deadline:
                 return False
         return self._reader.again > told
+
+    def _lag(self) -> int:
+        lag = self._bus.group_lag().get("detection")
+        return lag.records if lag else 0
+
+    def _stored(self) -> Mapping[Partition, Position]:
+        return self._bus.positions("detection")
 
     def _ends(self) -> list[int]:
         names = [name for name in self._bus.topics() if name.startswith("signals.")]

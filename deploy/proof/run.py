@@ -67,7 +67,7 @@ class _Proof:
             stream.source: write_shortened(stream, corpora, folder / "streams", limit)
             for stream in STREAMS
         }
-        self._settings = Settings(data=folder / "data", port=_free_ports())
+        self._settings = Settings(data=folder / "data", port=free_ports())
         self._config = folder / "settings.yml"
         self._config.write_text(
             yaml.safe_dump({"detection": {"rules": [str(path.resolve()) for path in rules]}})
@@ -216,7 +216,7 @@ def _await_port(host: str, port: int) -> None:
             return
 
 
-def _free_ports() -> int:
+def free_ports() -> int:
     """A port whose neighbours, as many as an installation needs, are free too."""
     offsets = (*STAGE_PORTS.values(), *range(10, 14))
     for base in random.SystemRandom().sample(range(20_000, 60_000, 20), 500):

@@ -169,3 +169,12 @@ def test_group_lag_is_counted_from_what_a_group_has_committed(bus: Bus, topic: s
 
     assert lag.records == 2
     assert lag.oldest_seconds >= 0
+
+
+def test_those_who_watch_see_where_a_group_is(bus: Bus, topic: str) -> None:
+    send(bus, topic, b"0", b"1")
+    with contextlib.closing(bus.consumer("g", topic)) as consumer:
+        commit(consumer, collect(consumer, 2), "note")
+
+    assert bus.positions("g") == {Partition(topic, 0): Position(2, "note")}
+    assert bus.positions("nobody") == {}

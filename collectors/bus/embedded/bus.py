@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from collectors.bus.contract import Lag, Overloaded, Partition, Retention
+from collectors.bus.contract import Lag, Overloaded, Partition, Position, Retention
 from collectors.bus.embedded.consumer import EmbeddedConsumer
 from collectors.bus.embedded.file import BusFile
 from collectors.bus.embedded.logs import record_time
@@ -109,6 +109,19 @@ class EmbeddedBus:
                     before.records + max(end - offset, 0), max(before.oldest_seconds, age)
                 )
             return lags
+
+    def positions(self, group: str) -> Mapping[Partition, Position]:
+        """See Bus."""
+        with self._lock:
+            rows = self._file.query(
+                "SELECT l.topic, l.number, p.offset, p.note FROM positions AS p"
+                " JOIN logs AS l ON l.id = p.log WHERE p.grp = ?",
+                (group,),
+            )
+            return {
+                Partition(topic, number): Position(offset, note)
+                for topic, number, offset, note in rows
+            }
 
     def forget_group(self, group: str) -> None:
         """Let a group that will not come back keep records from retention no longer."""
