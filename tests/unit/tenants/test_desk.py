@@ -1,6 +1,9 @@
 """What people can do with the queue, and what they can't."""
 
+import contextlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -208,3 +211,26 @@ def test_a_note_of_10001_characters_is_refused(
 ) -> None:
     with pytest.raises(Invalid, match="10001 characters"):
         Desk(database, kim).note(item_id, "x" * 10_001)
+
+
+def test_of_two_who_claim_at_once_one_has_it(
+    database: Database, kim: Principal, sam: Principal, make_alert: Make
+) -> None:
+    alerts = [make_alert(host=f"h{number}") for number in range(40)]
+    take(database, alerts)
+    start = Barrier(2)
+
+    def claim_all(person: Principal) -> set[str]:
+        desk, won = Desk(database, person), set()
+        start.wait()
+        for alert in alerts:
+            with contextlib.suppress(Conflict):
+                won.add(desk.claim(alert.id).id)
+        return won
+
+    with ThreadPoolExecutor(2) as pool:
+        kims, sams = pool.map(claim_all, (kim, sam))
+
+    assert kims | sams == {alert.id for alert in alerts}
+    assert not kims & sams
+    assert {item.id for item in Desk(database, kim).list(QueueFilter(mine=True)).items} == kims

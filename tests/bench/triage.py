@@ -1,0 +1,89 @@
+"""How many alerts a second the queue takes on one core: python tests/bench/triage.py [ALERTS]."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from detection.alert import Alert, alert_id
+from detection.signal import Entity
+from tenants.access import OPERATOR
+from tenants.database import Database
+from tenants.onboarding import Onboarding
+from tenants.source_kinds import Endpoints
+from tenants.triage.desk import Desk
+from tenants.triage.intake import take
+
+BATCH = 500
+HOSTS = 4000
+RULES = 37
+BODY = msgspec.Raw(msgspec.json.encode({"EventID": 1, "CommandLine": "x" * 400}))
+
+
+def alert(number: int, revision: int) -> Alert:
+    """Three events with bodies at first, five when amended."""
+    rule, entity = f"rule-{number % RULES}", Entity("host", f"ws-{number % HOSTS}")
+    hour = f"2026-11-24T{number // HOSTS % 24:02}"
+    count = 1 + 2 * revision
+    return Alert(
+        id=alert_id("school", rule, entity, hour),
+        revision=revision,
+        tenant="school",
+        rule=rule,
+        title=f"Something about {rule}",
+        level="high",
+        ruleset="rules-1",
+        entity=entity,
+        hour=hour,
+        count=count,
+        first=f"{hour}:00:00.000000Z",
+        last=f"{hour}:10:00.000000Z",
+        received=f"{hour}:00:01.000000Z",
+        related={"host": [entity.name]},
+        context={"add_asset": {"criticality": "high"}},
+        events=tuple(f"{number * 8 + one:032x}" for one in range(count)),
+        bodies=(BODY,) * count,
+    )
+
+
+def rate(database: Database, alerts: Sequence[Alert]) -> float:
+    """Alerts per second of processor time."""
+    started = time.process_time()
+    for start in range(0, len(alerts), BATCH):
+        take(database, alerts[start : start + BATCH])
+    return round(len(alerts) / (time.process_time() - started))
+
+
+def milliseconds(database: Database) -> float:
+    """Processor time for the first page of the queue."""
+    desk = Desk(database, OPERATOR)
+    started = time.process_time()
+    desk.list()
+    return round((time.process_time() - started) * 1000, 2)
+
+
+def main() -> None:
+    """Print one JSON line."""
+    size = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database.open(f"sqlite:///{Path(folder) / 'triage.sqlite'}")
+        Onboarding(database, OPERATOR, Endpoints()).add_tenant("school", "School")
+        first = [alert(number, 1) for number in range(size)]
+        again = [alert(number, 2) for number in range(size)]
+        figures = {
+            "alerts": size,
+            "new_per_second": rate(database, first),
+            "amended_per_second": rate(database, again),
+            "redelivered_per_second": rate(database, again),
+            "first_page_ms": milliseconds(database),
+        }
+        database.close()
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
