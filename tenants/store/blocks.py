@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from collectors import codec
+from collectors.bus.contract import Malformed
 from collectors.event import timestamp
 
 MAX_EVENTS = 512
@@ -54,10 +55,14 @@ def time_text(time: int) -> str:
 
 
 def entry(key: Key, line: bytes) -> Entry:
-    """Raises ValueError unless the line is one JSON object."""
+    """Decode a line, and write it anew as codec.dumps does: stored lines are all of one form.
+
+    Raises Malformed or ValueError unless the line is one JSON object.
+    """
     fields = codec.loads(line)
-    if not isinstance(fields, dict) or b"\n" in line:
-        raise ValueError("expected one JSON object on one line")
+    if not isinstance(fields, dict):
+        raise Malformed(f"expected one JSON object, found {line[:50]!r}")
+    line = codec.dumps(fields)
     return Entry(key, line, fields, fields.pop("soc", None))
 
 
@@ -91,6 +96,6 @@ def keys(heads: bytes) -> Sequence[Key]:
     return [Key(*head) for head in _HEAD.iter_unpack(heads)]
 
 
-def lines(data: bytes) -> Sequence[bytes]:
-    """The lines of a block, in the order of its keys. Raises zlib.error."""
-    return zlib.decompress(data).split(b"\n")
+def unpack(data: bytes) -> bytes:
+    """The lines of a block, in the order of its keys, with newlines between. Raises zlib.error."""
+    return zlib.decompress(data)

@@ -2,7 +2,7 @@
 
 import heapq
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from tenants.store.contract import Page
 from tenants.store.filter import Filter, FilterError
 from tenants.store.index import narrowing
 from tenants.store.predicate import compiled
+from tenants.store.screen import may_hold, needles
 from tenants.store.slice import Slice
 
 BLOCKS_A_PAGE = 400
@@ -29,7 +30,7 @@ class _Source(NamedTuple):
     newest: int
     oldest: int
     size: int
-    events: Callable[[], Sequence[tuple[Key, bytes]]]
+    events: Callable[[], Iterable[tuple[Key, bytes]]]
 
 
 class _Question:
@@ -41,6 +42,7 @@ class _Question:
         if after is not None:
             self.before = min(self.before, _place(after))
         self.asked = narrowing(query.expression)
+        self.needles = needles(query.expression)
         self.holds = compiled(query.expression) if query.expression is not None else None
 
     def sources(self, slices: Sequence[Slice]) -> Iterator[_Source]:
@@ -59,7 +61,7 @@ class _Question:
 
     def _blocks(self, part: Slice) -> Iterator[_Source]:
         for span in part.spans(since=self.since, until=self.before.time + 1, asked=self.asked):
-            read = partial(part.block, span.number)
+            read = partial(part.block, span.number, self.needles)
             yield _Source(span.newest, span.oldest, span.events, read)
 
     def covers(self, source: _Source) -> bool:
@@ -71,7 +73,7 @@ class _Question:
         for key, line in source.events():
             if key.time < self.since or key <= best.floor:
                 return
-            if key < self.before:
+            if key < self.before and may_hold(line, self.needles):
                 event = codec.loads(line)
                 if self.holds is None or self.holds(event):
                     yield key, event

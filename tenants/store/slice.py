@@ -5,6 +5,7 @@ blocks and the tail of one moment. One process writes, any number read.
 """
 
 import sqlite3
+import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collectors.bus.contract import Overloaded
-from tenants.store.blocks import MAX_BYTES, MAX_EVENTS, Entry, Key, cut, entry, keys, lines, pack
+from tenants.store.blocks import MAX_BYTES, MAX_EVENTS, Entry, Key, cut, entry, keys, pack, unpack
 from tenants.store.contract import Damaged
 from tenants.store.index import tokens
+from tenants.store.screen import may_hold
 
 LAYOUT = 1
 TOKENS = """
@@ -194,13 +196,16 @@ class Slice:
         rows = self._db.execute("SELECT time, id, line FROM tail ORDER BY time DESC, id DESC")
         return [(Key(time, id_), line) for time, id_, line in rows]
 
-    def block(self, number: int) -> Sequence[tuple[Key, bytes]]:
-        """The events of a block, newest first."""
+    def block(self, number: int, wanted: Sequence[bytes] = ()) -> Iterable[tuple[Key, bytes]]:
+        """The events of a block, newest first; none where none may hold what is wanted."""
         row = self._db.execute("SELECT heads, data FROM blocks WHERE number = ?", (number,))
         heads, data = row.fetchone()
         try:
-            return list(zip(keys(heads), lines(data), strict=True))
-        except (zlib.error, ValueError) as error:
+            text = unpack(data)
+            return (
+                zip(keys(heads), text.split(b"\n"), strict=True) if may_hold(text, wanted) else ()
+            )
+        except (zlib.error, struct.error) as error:
             raise Damaged(f"{self.path}: block {number} can't be read: {error}") from error
 
     def find(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -86,7 +86,6 @@ def test_what_is_no_tenant_is_refused(event_store: EventStore, tenant: str) -> N
         {"received": "../../../x-24T13:00:00.000000Z"},
         {"line": b"no JSON"},
         {"line": b"[1]"},
-        {"line": b'{"a":\n1}'},
     ],
 )
 def test_what_is_no_event_is_refused_and_nothing_of_its_batch_kept(

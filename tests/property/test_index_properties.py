@@ -1,4 +1,4 @@
-"""The index leaves out no block that holds an answer, whatever the filter and the events."""
+"""Neither index nor screen leaves out an answer, whatever the filter and the events."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,10 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectors import codec
+from tenants.store import blocks
 from tenants.store.blocks import Entry, Key
 from tenants.store.filter import Filter
 from tenants.store.index import narrowing, tokens
 from tenants.store.matching import holds
+from tenants.store.screen import may_hold, needles
 from tenants.store.slice import TOKENS
 from tests.property.filters_and_events import fields, related, terms, texts
 
@@ -39,8 +41,7 @@ def entry(own: dict[str, Any], entities: dict[str, Any], original: str | None) -
     soc = {"id": "f" * 32, "source": "ab", "marks": ["AB"], "related": entities}
     if original is not None:
         soc["original"] = original
-    again = codec.loads(codec.dumps({**own, "soc": soc}))
-    return Entry(Key(0, b""), b"", again, again.pop("soc"))
+    return blocks.entry(Key(0, b""), codec.dumps({**own, "soc": soc}))
 
 
 @given(st.lists(terms, min_size=1, max_size=3), events, st.sampled_from((" and ", " or ")))
@@ -52,9 +53,11 @@ def test_a_block_with_an_answer_is_let_in(
     block = [entry(*one) for one in within]
 
     asked = narrowing(node)
+    answers = [one.line for one in block if holds(node, {**one.fields, "soc": one.soc})]
 
-    if asked is not None and any(holds(node, {**one.fields, "soc": one.soc}) for one in block):
+    if answers and asked is not None:
         assert let_in(database, tokens(block), asked)
+    assert all(may_hold(line, needles(node)) for line in answers)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +93,29 @@ def test_values_that_python_thinks_equal_are_each_known(
 
     assert asked is not None
     assert let_in(database, tokens(block), asked) == text.startswith("a")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a:KLMN", "\u212aLMN"),
+        ("a:*pqI*", "pq\u0130"),
+        ("a:*1000*", 1e3),
+        ("a:C:\\\\Users", "c:\\users"),
+        ("a:say*", 'say "it"'),
+        ("a:Infinity", "Infinity"),
+        ("a:1234567890123456789012", 1234567890123456789012),
+        ("caf\u00e9", "un caf\u00e9 \ud800"),
+        ("a:tab\tin", "tab\tin"),
+    ],
+)
+def test_an_answer_is_screened_in_however_it_is_written(text: str, value: object) -> None:
+    one = entry({"a": value}, {}, None)
+    node = Filter.parse(text.replace("tab\tin", '"tab\tin"')).expression
+
+    assert node is not None
+    assert holds(node, one.fields)
+    assert may_hold(one.line, needles(node))
 
 
 @pytest.mark.parametrize("text", ["not Image:x", "*x*", "id:x", "Image:x or not b:y"])
