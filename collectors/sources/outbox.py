@@ -1,6 +1,7 @@
 """Messages of one syslog port on their way to the bus: in order, by size and time, bounded."""
 
 import asyncio
+import itertools
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,12 +23,15 @@ FILL_SECONDS = 0.05
 """A batch goes once it is this large or this old."""
 TAKE_BYTES = 1 << 20
 """What one batch takes at most while more is waiting."""
-FULL_BYTES = 2 << 20
+FULL_BYTES = 4 << 20
 """From here on TCP senders are no longer read; UDP goes on up to twice as much."""
 RETRY_SECONDS = 0.5
 LAST_SECONDS = 3.0
 """How long an overloaded bus is tried when the stage stops."""
+MESSAGE_BYTES = 256
+"""What a message costs in memory beside its own bytes."""
 UNPROVEN = ("unproven_sender",)
+CUT = ("cut",)
 
 log = structlog.get_logger()
 
@@ -60,7 +64,7 @@ class Outbox:
 
     def put(self, route: Route, received: datetime, messages: Sequence[Message]) -> None:
         """Take what a TCP connection brought, whatever the size; `on_full` stops the next."""
-        size = sum(len(message.data) for message in messages)
+        size = sum(len(message.data) + MESSAGE_BYTES for message in messages)
         self._waiting.append(Arrival(route, received, messages, size))
         self._size += size
         self._some.set()
@@ -114,12 +118,12 @@ class Outbox:
 
     async def _bring(self, arrivals: Sequence[Arrival]) -> None:
         loop = asyncio.get_running_loop()
-        for batch in await loop.run_in_executor(self._workers, _admit, arrivals):
-            if await self._write(batch):
-                EVENTS_ACCEPTED.labels("syslog").inc(len(batch.lines))
-                EVENTS_UNPARSED.labels("syslog").inc(batch.unparsed)
-            else:
-                DOOR_REFUSED.labels("syslog", "lost").inc(len(batch.lines))
+        batch = await loop.run_in_executor(self._workers, _admit, arrivals)
+        if await self._write(batch):
+            EVENTS_ACCEPTED.labels("syslog").inc(len(batch.lines))
+            EVENTS_UNPARSED.labels("syslog").inc(batch.unparsed)
+        else:
+            DOOR_REFUSED.labels("syslog", "lost").inc(len(batch.lines))
         self._size -= sum(arrival.size for arrival in arrivals)
         if self._full and self._size < FULL_BYTES // 2:
             self._full = False
@@ -151,18 +155,27 @@ def _lost(batch: Batch, why: Exception) -> None:
     log.error("syslog_lost", events=len(batch.lines), topic=batch.topic, why=str(why))
 
 
-def _admit(arrivals: Sequence[Arrival]) -> list[Batch]:
-    """Runs in a worker thread."""
-    return [
+def _admit(arrivals: Sequence[Arrival]) -> Batch:
+    """One batch of them all, as they are of one source; runs in a worker thread."""
+    identity = Identity(nonce=secrets.token_hex(16))
+    numbers = itertools.count(1)
+    parts = [
         admit(
             arrival.route,
             [
-                Line(number, message.data, marks=("cut",) if message.cut else ())
-                for number, message in enumerate(arrival.messages, start=1)
+                Line(next(numbers), message.data, marks=CUT if message.cut else ())
+                for message in arrival.messages
             ],
             received=arrival.received,
-            identity=Identity(nonce=secrets.token_hex(16)),
+            identity=identity,
             marks=UNPROVEN,
         )
         for arrival in arrivals
     ]
+    return Batch(
+        topic=parts[0].topic,
+        key=parts[0].key,
+        lines=[line for part in parts for line in part.lines],
+        size=sum(part.size for part in parts),
+        unparsed=sum(part.unparsed for part in parts),
+    )

@@ -3,11 +3,18 @@
 import contextlib
 import errno
 import socket
+import struct
+import sys
 from typing import NamedTuple
 
 ATTEMPTS = 20
 RECEIVE_BUFFER = 4 << 20
 """What the kernel holds of datagrams while we are busy; it gives what it allows."""
+
+
+MEMINFO = struct.Struct("9I")
+SO_MEMINFO = 55
+"""Linux's own; the last of its numbers counts the datagrams that found no room."""
 
 
 class PortTaken(Exception):
@@ -47,6 +54,14 @@ def listen_pair(host: str, port: int, what: str) -> Pair:
             if port or attempt == ATTEMPTS - 1:
                 raise
     raise AssertionError("the last attempt returns or raises")
+
+
+def dropped(udp: socket.socket) -> int:
+    """Datagrams that the kernel has dropped before we could read them; 0 where it can't tell."""
+    if sys.platform != "linux":
+        return 0
+    told = udp.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size)
+    return int(MEMINFO.unpack(told)[-1]) if len(told) == MEMINFO.size else 0
 
 
 def _bound(kind: socket.SocketKind, host: str, port: int, what: str) -> socket.socket:

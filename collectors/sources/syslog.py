@@ -11,7 +11,7 @@ from collectors.metrics import DOOR_REFUSED
 from collectors.route import Route
 from collectors.sources.framing import MAX_MESSAGE, Framer, Message
 from collectors.sources.outbox import Outbox
-from collectors.sources.sockets import Pair
+from collectors.sources.sockets import Pair, dropped
 from collectors.sources.writer import BusWriter
 
 MAX_CONNECTIONS = 256
@@ -38,6 +38,7 @@ class SyslogPort:
         self._pair = pair
         self._admitted: dict[str, bool] = {}
         self._dropped = 0
+        self._overrun = 0
         self._outbox = Outbox(writer, workers, self._pause)
         self._server: asyncio.Server | None = None
         self._udp: asyncio.DatagramTransport | None = None
@@ -91,8 +92,16 @@ class SyslogPort:
                 log.error("syslog_datagrams_dropped", before=self._dropped, **self._names())
             self._dropped += 1
 
+    def _count_overrun(self) -> None:
+        overrun = dropped(self._pair.udp) - self._overrun
+        if overrun > 0:
+            DOOR_REFUSED.labels("syslog", "overrun").inc(overrun)
+            log.error("syslog_datagrams_overrun", events=overrun, **self._names())
+            self._overrun += overrun
+
     def check(self) -> None:
-        """Raise what went wrong in the port's own task, if anything did."""
+        """Count what the kernel dropped; raise what went wrong in the port's own task, if any."""
+        self._count_overrun()
         if self._task is not None and self._task.done():
             self._task.result()
 
@@ -103,6 +112,7 @@ class SyslogPort:
         await self._until_quiet()
         for connection in list(self.connections):
             connection.finish()
+        self._count_overrun()
         if self._udp is not None:
             self._udp.close()
         self._outbox.close()

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from collectors.route import Route
-from collectors.sources import outbox, syslog, syslog_ports
+from collectors.sources import outbox, sockets, syslog, syslog_ports
 from collectors.sources.framing import MAX_MESSAGE
 from collectors.sources.sockets import PortTaken, listen, listen_pair
 from tests.integration.door_kit import LOCAL, Doors, make_bus, read_events, route, wait_for
@@ -201,7 +201,7 @@ def test_an_overloaded_bus_stops_tcp_and_loses_nothing(
 def test_an_overloaded_bus_keeps_datagrams_up_to_a_bound_and_counts_the_rest(
     doors: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "FULL_BYTES", 5_000)
+    monkeypatch.setattr(outbox, "FULL_BYTES", 10_000)
     monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.02)
     (port,) = doors.open_syslog(local())
     doors.bus.full = True
@@ -214,6 +214,21 @@ def test_an_overloaded_bus_keeps_datagrams_up_to_a_bound_and_counts_the_rest(
 
     wait_for(lambda: len(doors.events()) + refused("full") - before == 100)
     assert len(doors.events()) >= 10
+
+
+def test_datagrams_that_the_kernel_drops_are_counted(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "RECEIVE_BUFFER", 4_096)
+    (port,) = doors.open_syslog(local())
+    before = refused("overrun")
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for number in range(3_000):
+            sender.sendto(b"<13>%d" % number, (LOCAL, port))
+
+    wait_for(lambda: len(doors.events()) + refused("overrun") - before == 3_000)
+    assert refused("overrun") > before
 
 
 def test_a_clean_stop_flushes_everything_received(tmp_path: Path) -> None:
