@@ -39,7 +39,8 @@ class Indexer:
 
     def __init__(self, bus: Bus, store: EventStore) -> None:
         self._store = store
-        self._dead = Outbox(bus.producer())
+        self._producer = bus.producer()
+        self._dead = Outbox(self._producer)
         self._kept: dict[str, list[_Line]] = {}
 
     def handle(self, records: Sequence[Record]) -> None:
@@ -61,6 +62,10 @@ class Indexer:
         """See Handler."""
         return ""
 
+    def close(self) -> None:
+        """Let go of the bus; the store is the caller's."""
+        self._producer.close()
+
     def _take(self, record: Record) -> None:
         tenant = record.partition.topic.partition(".")[2]
         kept = self._kept.setdefault(tenant, [])
@@ -69,7 +74,7 @@ class Indexer:
                 try:
                     kept.append(_Line(_stored(line, tenant), record, number))
                 except ValueError as error:
-                    self._set_aside(record, number, line, str(error))
+                    self._set_aside(record, number, line, f"this is no event: {error}")
 
     def _write(self, tenant: str, lines: Sequence[_Line]) -> None:
         """Write all; where the store finds that one is no event, in halves, to find which."""
