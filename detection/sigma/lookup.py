@@ -68,7 +68,9 @@ class Lookup:
 class Group:
     """Predicates that one scan looks for, with the tests that say the same one by one."""
 
-    def __init__(self, predicates: Sequence[Numbered], scanners: Scanners, few: int | None = None) -> None:
+    def __init__(
+        self, predicates: Sequence[Numbered], scanners: Scanners, few: int | None = None
+    ) -> None:
         self._tests: list[Test] = [(number, tester(predicate)) for number, predicate in predicates]
         self._unscanned = self._tests
         self._scanned: list[Test] = []

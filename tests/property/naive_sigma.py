@@ -152,7 +152,7 @@ def holds(value: Any, modifiers: list[str], content: str) -> bool:
         address = ip(content)
         return address is not None and address in ipaddress.ip_network(value)
     if "re" in modifiers:
-        flags = {"i": re.I, "m": re.M, "s": re.S}
+        flags = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
         chosen = sum(flags[each] for each in modifiers if each in flags)
         pattern = value if "m" in modifiers else value.replace("$", r"\Z")
         return re.search(pattern, content, chosen | re.ASCII) is not None
@@ -220,8 +220,7 @@ def wild(value: Any) -> list[str]:
         else:
             literal += char
         at += 1
-    parts = [part for part in [*parts, literal] if part]
-    return parts
+    return [part for part in [*parts, literal] if part]
 
 
 def string(parts: list[str], modifiers: list[str], content: str) -> bool:

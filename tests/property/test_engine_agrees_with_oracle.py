@@ -49,8 +49,21 @@ EVENTS = st.dictionaries(
     max_size=5,
 )
 TEXT_MODIFIERS = st.sampled_from(
-    ["", "contains", "startswith", "endswith", "cased", "contains|cased", "windash"]
-    + ["contains|windash", "neq", "contains|all", "all", "endswith|cased", "contains|neq"]
+    [
+        "",
+        "contains",
+        "startswith",
+        "endswith",
+        "cased",
+        "contains cased",
+        "windash",
+        "contains windash",
+        "neq",
+        "contains all",
+        "all",
+        "endswith cased",
+        "contains neq",
+    ]
 )
 REGEXES = st.sampled_from(
     [
@@ -149,7 +162,7 @@ DETECTIONS = st.fixed_dictionaries(
 
 
 def _key(field: str, modifiers: str) -> str:
-    return f"{field}|{modifiers}" if modifiers else field
+    return "|".join((field, *modifiers.split()))
 
 
 def rule_of(detection: dict[str, Any], number: int = 0) -> dict[str, Any]:
@@ -214,15 +227,124 @@ def test_rules_that_share_predicates_do_not_disturb_each_other(
     ]
 
 
-@quick(150)
-@given(KEYWORDS, st.lists(EVENTS, min_size=4, max_size=6))
-def test_the_raw_line_changes_no_match(keywords: Any, events: list[dict[str, Any]]) -> None:
+CHARACTERS = st.sampled_from(
+    "aAbsSkK1 \\-/\n\v\u017f\u212a\u0130\u03a3\u03c2\u00e9\u00c9\ud800\u20ac"
+)
+WORDS = st.sampled_from(
+    [
+        "",
+        "ab",
+        "AB",
+        "k",
+        "\u212a",
+        "s",
+        "\u017f",
+        "\u03b1\u03a3",
+        "\u00e9",
+        "\ud800",
+        "-a",
+        "/a",
+        "\\\\a",
+    ]
+)
+WILDS = st.lists(st.one_of(WORDS, WORDS, st.sampled_from(["*", "?", "\\*", "\\?"])), max_size=4)
+
+
+@st.composite
+def near_misses(draw: st.DrawFn) -> tuple[list[str], list[str]]:
+    """Patterns, and texts made from them: filled in, in another case, with more around them."""
+    patterns = draw(st.lists(WILDS.map("".join), **ONE_OR_MORE))
+    texts = []
+    for pattern in patterns * 2:
+        filled = pattern.replace("\\*", "\ue001").replace("\\?", "\ue002").replace("\\\\", "\\")
+        filled = filled.replace("*", draw(TEXTS)).replace("?", draw(CHARACTERS))
+        filled = filled.replace("\ue001", "*").replace("\ue002", "?")
+        cased = draw(st.sampled_from([str, str.upper, str.lower, str.swapcase]))(filled)
+        before, after = draw(st.tuples(st.sampled_from(["", "", "x"]), st.sampled_from(["", "\n"])))
+        texts.append(before + cased + after)
+    return patterns, texts
+
+
+@quick(500)
+@given(near_misses(), TEXT_MODIFIERS, st.sampled_from([0, 6]))
+def test_texts_made_from_patterns_match_as_they_should(
+    made: tuple[list[str], list[str]], modifiers: str, few: int
+) -> None:
+    patterns, texts = made
+    document = rule_of({"sel": {_key("Image", modifiers): patterns}, "condition": "sel"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookup, "FEW", few)
+        engine = engine_of(document)
+
+        found = [bool(engine.match({"Image": text}, [LOGSOURCE])) for text in texts]
+
+    assert found == [matches(document, {"Image": text}) for text in texts]
+
+
+@quick(200)
+@given(REGEXES, st.lists(st.one_of(TEXTS, WORDS), min_size=8, max_size=12))
+def test_regular_expressions_find_what_they_should(pattern: str, texts: list[str]) -> None:
+    document = rule_of({"sel": {"Image|re": pattern}, "condition": "sel"})
+    engine = engine_of(document)
+
+    found = [bool(engine.match({"Image": text}, [LOGSOURCE])) for text in texts]
+
+    assert found == [matches(document, {"Image": text}) for text in texts]
+
+
+KEYWORD_CONTENTS = st.sampled_from(
+    ["SKABS", "\u017fkabs", "\u212aabs", "AaB:", "sk", "abs", "\\absk", 1234]
+)
+
+
+@quick(200)
+@given(
+    st.lists(st.sampled_from(["skabs", "aab:", "\u212aabs", "1234", "sAk\\\\absk"]), **ONE_OR_MORE),
+    st.lists(st.lists(KEYWORD_CONTENTS, **ONE_OR_MORE), min_size=6, max_size=8),
+    st.booleans(),
+)
+def test_keywords_in_raw_lines_match_as_in_the_values(
+    keywords: list[str], contents: list[list[Any]], escaped: bool
+) -> None:
     document = rule_of({"sel_a": keywords, "condition": "sel_a"})
     engine = engine_of(document)
+    events = [{str(at): each for at, each in enumerate(values)} for values in contents]
+    soc = {"soc": {"logsources": [str(LOGSOURCE)], "id": "skabs"}}
     lines = [
-        json.dumps({**event, "soc": {"logsources": [str(LOGSOURCE)]}}).encode() for event in events
+        json.dumps({**event, **soc}, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
+        for event in events
     ]
+    if escaped:
+        lines = [line.replace(b"abs", rb"\u0061bs") for line in lines]
 
     found = {position for position, _ in engine.match_lines(lines)}
 
     assert found == {at for at, event in enumerate(events) if matches(document, event)}
+
+
+@quick(150)
+@given(KEYWORDS, st.lists(EVENTS, min_size=4, max_size=6))
+def test_nested_values_are_searched_for_keywords(
+    keywords: Any, events: list[dict[str, Any]]
+) -> None:
+    document = rule_of({"sel_a": keywords, "condition": "sel_a"})
+    engine = engine_of(document)
+
+    found = [bool(engine.match(event, [LOGSOURCE])) for event in events]
+
+    assert found == [matches(document, event) for event in events]
+
+
+REFERENCES = st.sampled_from(["", "|startswith", "|endswith", "|contains"])
+
+
+@quick(100)
+@given(REFERENCES, st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=8, max_size=10))
+def test_one_field_is_compared_with_another(how: str, texts: list[tuple[str, str, str]]) -> None:
+    document = rule_of({"sel": {f"Image|fieldref{how}": "a.b"}, "condition": "sel"})
+    engine = engine_of(document)
+    events = [{"Image": one + two, "a": [{"b": two}, {"b": three}]} for one, two, three in texts]
+
+    found = [bool(engine.match(event, [LOGSOURCE])) for event in events * 2]
+
+    assert found == [matches(document, event) for event in events] * 2
