@@ -50,7 +50,7 @@ class Hunt:
         store = self._open(tenant, "events searched" if after is None else None, str(asked))
         try:
             return store.search(asked, limit=max(1, min(limit, MAX_PAGE)), after=after)
-        except ValueError as error:
+        except FilterError as error:
             raise Invalid(f"after {str(after)[:40]!r}", "`after` of an earlier page") from error
 
     def find(self, tenant: str, asked: Filter, *, limit: int = 50) -> Page:

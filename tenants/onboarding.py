@@ -3,7 +3,6 @@
 import re
 import secrets
 from collections.abc import Sequence
-from ipaddress import ip_network
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
@@ -12,6 +11,7 @@ from sqlalchemy.engine import Row
 from collectors.route import token_hash
 from tenants import audit, schema
 from tenants.access import Conflict, Invalid, NotFound, Principal, Role
+from tenants.checked import checked_senders, checked_text
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
 from tenants.registry import touch
@@ -20,7 +20,6 @@ from tenants.source_kinds import Endpoints, source_kinds
 TENANT_ID = re.compile(r"[a-z][a-z0-9]{1,30}")
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 LOOPBACK = ("127.0.0.1/32", "::1/128")
-MAX_SENDERS = 200
 MAX_SLOTS = 1000
 
 
@@ -254,29 +253,6 @@ def visible_tenant(connection: Connection, principal: Principal, tenant: str) ->
     if row is None:
         raise NotFound(f"no tenant called {tenant!r}")
     return _tenant(row)
-
-
-def checked_text(value: str, expected: str, limit: int) -> str:
-    """One line of text without control characters, 1 to `limit` characters. Raises Invalid."""
-    value = " ".join(value.split())
-    if not value or len(value) > limit or not value.isprintable():
-        raise Invalid(f"{value[:80]!r} can't be used", f"{expected}, 1 to {limit} characters")
-    return value
-
-
-def checked_senders(senders: Sequence[str]) -> tuple[str, ...]:
-    """Networks in their plain form, each once. Raises Invalid."""
-    if not 1 <= len(senders) <= MAX_SENDERS:
-        raise Invalid(f"{len(senders)} senders", f"1 to {MAX_SENDERS} addresses or networks")
-    networks = []
-    for sender in senders:
-        try:
-            networks.append(str(ip_network(sender, strict=False)))
-        except ValueError as error:
-            raise Invalid(
-                f"{sender[:80]!r} is no address", "such as 192.0.2.7 or 192.0.2.0/24"
-            ) from error
-    return tuple(dict.fromkeys(networks))
 
 
 def _find_tenant(connection: Connection, tenant: str) -> Row[tuple[object, ...]] | None:

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, insert, select, update
 
 from tenants import audit, schema
 from tenants.access import OPERATOR, Conflict, Invalid, NotFound, Principal, Role
+from tenants.checked import checked_text
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
-from tenants.onboarding import checked_text, visible_tenant
+from tenants.onboarding import visible_tenant
 from tenants.passwords import (
     checked_password,
     end_sessions,

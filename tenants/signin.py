@@ -12,9 +12,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from tenants import audit, schema
 from tenants.access import Invalid, NotFound, Principal, Role
+from tenants.checked import checked_text
 from tenants.clock import Clock, moment, stamp, utc_now
 from tenants.database import Database
-from tenants.onboarding import checked_text
 from tenants.passwords import checked_password, hash_password, set_password, verify_password
 from tenants.people import USER_ID
 from tenants.throttle import Throttle

@@ -38,11 +38,24 @@ class Forged(Exception):
     """A change that came by cookie without the session's own CSRF token."""
 
 
+_KNOWN: tuple[type[Exception], ...] = (
+    Denied,
+    NotFound,
+    Conflict,
+    Invalid,
+    Unauthorized,
+    Forged,
+    SigninRefused,
+    Overloaded,
+    RequestValidationError,
+    HTTPException,
+    Exception,
+)
+
+
 def install(app: FastAPI) -> None:
     """Turn every error that a caller can cause into a Problem, and hide all others."""
-    for kind in (Denied, NotFound, Conflict, Invalid, Unauthorized, Forged, SigninRefused):
-        app.add_exception_handler(kind, _answer)
-    for kind in (Overloaded, RequestValidationError, HTTPException, Exception):
+    for kind in _KNOWN:
         app.add_exception_handler(kind, _answer)
 
 
