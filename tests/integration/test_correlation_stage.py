@@ -245,6 +245,18 @@ def test_what_detection_sends_again_is_counted_once(bus: EmbeddedBus, tmp_path: 
     assert [alert.count for alert in final(bus)] == [4]
 
 
+def test_what_detection_sends_again_days_later_is_still_counted_once(
+    bus: EmbeddedBus, tmp_path: Path, clock: Clock
+) -> None:
+    send(bus, signal(1), signal(2))
+    clock.go(days=3)
+    send(bus, signal(2))
+
+    correlate(bus, tmp_path)
+
+    assert [alert.count for alert in final(bus)] == [2]
+
+
 def test_what_a_sender_sends_again_within_a_day_is_counted_once(
     bus: EmbeddedBus, tmp_path: Path, clock: Clock
 ) -> None:
