@@ -22,10 +22,11 @@ class Seen:
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
         self._path = path
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        # nothing here has to survive a crash
-        self._connection.execute("PRAGMA journal_mode = OFF")
+        # nothing here has to survive a crash, but a full disk must not spoil it
+        self._connection.execute("PRAGMA journal_mode = MEMORY")
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._connection.execute(

@@ -6,11 +6,11 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 
-class Overloaded(Exception):  # noqa: N818 - a state, not a mistake
+class Overloaded(Exception):
     """Not now: the caller keeps what it has, waits and tries again (a full disk, a lost broker)."""
 
 
-class Malformed(Exception):  # noqa: N818 - same
+class Malformed(Exception):
     """Never: this will not work however often it is tried; it goes to the dead letters."""
 
 

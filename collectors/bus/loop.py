@@ -66,7 +66,7 @@ class Stateful(Protocol):
         """These are somebody else's from now on."""
 
 
-class _Stopped(Exception):  # noqa: N818 - the way out of a wait
+class _Stopped(Exception):
     """The stage is to end while something is overloaded."""
 
 

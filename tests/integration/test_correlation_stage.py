@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from collectors.bus.contract import Malformed, Partition, Record, Retention
+from collectors.bus.contract import Malformed, Overloaded, Partition, Record, Retention
 from collectors.bus.embedded import EmbeddedBus
 from collectors.bus.loop import run
 from collectors.event import timestamp
@@ -397,6 +397,32 @@ def test_a_line_that_is_no_signal_is_set_aside_once_and_the_others_go_on(
 
     assert [alert.count for alert in final(bus)] == [3]
     assert bus.ends("dead.school") == [(0, 1)]
+
+
+def test_a_full_disk_is_an_overload_after_which_counts_are_still_exact(
+    bus: EmbeddedBus, tmp_path: Path
+) -> None:
+    signals = [signal(n, entity=Entity("host", f"h{n % 7}")) for n in range(3000)]
+    for start in range(0, 3000, 500):
+        send(bus, *signals[start : start + 500])
+    with contextlib.closing(Correlation(bus, tmp_path / "seen.sqlite")) as stage:
+        consumer = bus.consumer(
+            "correlation",
+            "signals.",
+            on_assigned=lambda partitions: stage.assigned(
+                consumer, dict.fromkeys(partitions, None)
+            ),
+        )
+        with contextlib.closing(consumer):
+            records = consumer.poll(5)
+            stage._seen._connection.execute("PRAGMA max_page_count = 20")
+            with pytest.raises(Overloaded):
+                stage.handle(records)
+            stage._seen._connection.execute("PRAGMA max_page_count = 100000")
+            stage.handle(records)
+            stage.flush()
+
+    assert sum(alert.count for alert in final(bus)) == 3000
 
 
 def test_a_record_of_another_kind_is_malformed(bus: EmbeddedBus, tmp_path: Path) -> None:

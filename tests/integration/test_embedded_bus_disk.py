@@ -160,6 +160,16 @@ def test_a_folder_that_does_not_exist_is_an_overload_that_names_it(tmp_path: Pat
         EmbeddedBus(tmp_path / "nowhere" / "bus.db", wait=0)
 
 
+def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+    with contextlib.closing(make(tmp_path / "bus.db")) as bus:
+        with contextlib.closing(bus.producer()) as producer:
+            producer.send(TOPIC, b"secret")
+
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+
+    assert modes == {"bus.db": 0o600, "bus.db-wal": 0o600, "bus.db-shm": 0o600}
+
+
 def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "bus.db"
 

@@ -131,6 +131,10 @@ class BusFile:
 
 
 def _connect(path: Path, wait: float, limit: int | None) -> sqlite3.Connection:
+    if not path.exists():
+        # it holds everybody's events; a folder that can't be written is SQLite's to report
+        with contextlib.suppress(OSError):
+            path.touch(mode=0o600)
     connection = sqlite3.connect(
         path, timeout=wait, isolation_level=None, check_same_thread=False, cached_statements=64
     )
