@@ -89,7 +89,7 @@ def surviving_mutants(rule: Rule, cases: Sequence[Case]) -> list[str]:
     """
     return [
         mutant.left_out
-        for mutant in mutants(rule.document)
+        for mutant in mutants(rule.document.content)
         if _survives(rule.info, mutant.document, cases)
     ]
 

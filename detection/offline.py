@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TextIO
+from typing import Any, BinaryIO, TextIO
 
+import msgspec
 import yaml
 
 from collectors.bus.contract import Malformed
@@ -108,9 +109,11 @@ class _Run:
         """Match every event of one file."""
         head = b'{"file":' + dumps(path) + b',"event":'
         match = self._engine.match
-        for number, fields, sources, line in events(path):
-            for rule in match(fields, sources, line) if fields is not None else ():
-                self._write(head + b"%d" % number + _tail(rule))
+        for event in events(path):
+            fields = event.fields
+            if fields is not None:
+                for rule in match(fields, event.logsources, event.line):
+                    self._write(head + b"%d" % event.number + _tail(rule))
             self._events += 1
             if self._progress is not None and self._events % PROGRESS_EVERY == 0:
                 print(f"\r{self._events:,} events", end="", file=self._progress, flush=True)
@@ -143,7 +146,7 @@ class _Run:
             self._pending.clear()
 
 
-class Event(NamedTuple):
+class Event(msgspec.Struct, frozen=True):
     """One record of a file."""
 
     number: int

@@ -55,11 +55,26 @@ class RuleInfo:
 
 
 @dataclass(frozen=True)
+class Document:
+    """One YAML document of a file and where its lines are."""
+
+    path: str
+    line: int
+    content: Any
+    lines: dict[str, int]
+    """Line of each top-level key, and of each key below `detection`."""
+
+    def line_of(self, *names: str) -> int:
+        """The line of the first of these keys that the document has, else its own first line."""
+        return next((self.lines[name] for name in names if name in self.lines), self.line)
+
+
+@dataclass(frozen=True)
 class Rule:
-    """One rule as read: its document, and pySigma's view of it."""
+    """One rule as read: where it stands, and pySigma's view of it."""
 
     info: RuleInfo
-    document: dict[str, Any]
+    document: Document
     sigma: SigmaRule
 
 
@@ -73,21 +88,6 @@ class Catalog:
     """How many documents and unreadable files are not among the rules."""
     digest: str = ""
     """Of every byte of every file read."""
-
-
-@dataclass(frozen=True)
-class Document:
-    """One YAML document of a file and where its lines are."""
-
-    path: str
-    line: int
-    content: Any
-    lines: dict[str, int]
-    """Line of each top-level key, and of each key below `detection`."""
-
-    def line_of(self, *names: str) -> int:
-        """The line of the first of these keys that the document has, else its own first line."""
-        return next((self.lines[name] for name in names if name in self.lines), self.line)
 
 
 def rule_files(paths: Sequence[str | Path]) -> list[Path]:
@@ -184,7 +184,7 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
         return None
     if sigma.errors:
         return None
-    return Rule(_info(sigma, document), content, sigma)
+    return Rule(_info(sigma, document), document, sigma)
 
 
 def line_for(error: Exception, document: Document) -> int:

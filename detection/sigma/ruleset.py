@@ -18,7 +18,7 @@ from detection.sigma.held import Sets
 from detection.sigma.plan import Plan
 from detection.sigma.scan import Scanners, cache_folder
 from detection.sigma.source import Source, compile_source
-from rules.catalog import Catalog, Fault, Rule, RuleInfo, read
+from rules.catalog import Catalog, Fault, Rule, RuleInfo, line_for, read
 
 ENGINE = b"sigma engine 1"
 """Part of every rule set's version: another engine may see other matches."""
@@ -192,7 +192,7 @@ def _condition(
         notices.append(Fault(rule.info.path, rule.info.line, message))
         return NEVER
     except (SigmaError, ValueError) as error:
-        faults.append(Fault(rule.info.path, rule.info.line, str(error)))
+        faults.append(Fault(rule.info.path, line_for(error, rule.document), str(error)))
         return None
 
 

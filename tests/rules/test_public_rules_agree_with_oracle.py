@@ -21,9 +21,9 @@ def test_engine_and_oracle_find_the_same(stream: str, corpora: Path) -> None:
     folders = [corpora / "sigma-rules" / name for name in RULE_SETS]
     engine = load(folders)
     rules = [
-        (rule.info.id, rule.info.logsource, rule.document)
+        (rule.info.id, rule.info.logsource, rule.document.content)
         for rule in read(folders).rules
-        if NEEDS_LISTS not in str(rule.document["detection"])
+        if NEEDS_LISTS not in str(rule.document.content["detection"])
     ]
     sample = [
         event
