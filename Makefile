@@ -32,8 +32,8 @@ check: $(VENV)/dev ## format, lint, types, imports, rules
 	$(BIN)/citysoc rules test rules/library
 
 bench: $(VENV)/dev ## measure speed; BENCHMARKS.md says what and how
-	$(BIN)/python tests/bench/engine.py
-	$(BIN)/python tests/bench/pipe.py
+	$(BIN)/python -m tests.bench.engine
+	$(BIN)/python -m tests.bench.pipe
 
 proof: $(VENV)/dev ## real logs through the real doors, detection killed five times, nothing lost or doubled
 	$(BIN)/citysoc proof

@@ -4,6 +4,7 @@ import threading
 
 import structlog
 import uvicorn
+from sqlalchemy import URL
 
 from collectors.bus.contract import Retention
 from collectors.bus.embedded import EmbeddedBus
@@ -39,7 +40,8 @@ def open_bus(settings: Settings) -> EmbeddedBus:
 def open_database(settings: Settings) -> Database:
     """Tenants, people and the queue; migrated to this version."""
     settings.data.mkdir(parents=True, exist_ok=True)
-    return Database.open(f"sqlite:///{settings.data.resolve() / 'triage.sqlite'}")
+    path = settings.data.resolve() / "triage.sqlite"
+    return Database.open(URL.create("sqlite", database=str(path)).render_as_string())
 
 
 def open_registry(settings: Settings) -> Registry:

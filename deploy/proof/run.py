@@ -87,7 +87,7 @@ class _Proof:
                 killer = Killer(self._settings.data, bus, reader)
                 killer.kill_until(self._kills)
                 sending.result()
-                _await_quiet(bus)
+                await_quiet(bus)
                 seconds = time.monotonic() - began
                 reader.read_to_the_end()
                 witness = Witness(self._settings, password)
@@ -191,7 +191,7 @@ def _read_password(process: subprocess.Popen[str]) -> str:
     raise ProofFailedError("citysoc up did not start; run it by hand to see why")
 
 
-def _await_quiet(bus: Bus) -> None:
+def await_quiet(bus: Bus) -> None:
     """Wait until every group has read everything."""
     deadline = time.monotonic() + QUIET_SECONDS
     quiet = 0
