@@ -17,7 +17,7 @@ from collectors.sources.sockets import listen
 from collectors.sources.syslog_ports import SyslogPorts
 from collectors.sources.writer import BusWriter
 
-WORKERS = 4
+WORKERS = 8
 """Threads that parse; with several a large body does not hold up the small ones."""
 STOP_SECONDS = 0.05
 """How often the stage looks whether it shall stop."""

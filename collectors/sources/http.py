@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime
@@ -65,6 +66,8 @@ class HttpDoor:
         self._workers = workers
         self._health = health
         self._held = Held()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """One body of each tenant is parsed at a time, so that none has all the workers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -106,9 +109,10 @@ class HttpDoor:
         share = self._held.share(route.tenant)
         try:
             data = await _read(headers, body, share, gzip=gzip)
-            batch = await asyncio.get_running_loop().run_in_executor(
-                self._workers, _admit, route, headers, data, gzip, datetime.now(UTC)
-            )
+            async with self._turns[route.tenant]:
+                batch = await asyncio.get_running_loop().run_in_executor(
+                    self._workers, _admit, route, headers, data, gzip, share, datetime.now(UTC)
+                )
             await self._writer.write(batch)
         except Overloaded as error:
             raise busy(str(error)) from error
@@ -134,13 +138,19 @@ class HttpDoor:
 
 
 def _admit(
-    route: Route, headers: Mapping[str, str], body: bytes, gzip: bool, received: datetime
+    route: Route,
+    headers: Mapping[str, str],
+    body: bytes,
+    gzip: bool,
+    share: Share,
+    received: datetime,
 ) -> Batch:
     """Everything between the last byte and the bus; runs in a worker thread."""
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if gzip or body.startswith(GZIP_MAGIC):
             body = inflate(body, MAX_BODY)
+            share.take(len(body))
         lines = split(
             body,
             plain=content_type == "text/plain",

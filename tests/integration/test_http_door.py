@@ -1,8 +1,11 @@
 """The HTTP door over real sockets: what it takes, what it refuses, and what stands on the bus."""
 
+import contextlib
 import gzip
 import json
 import os
+import random
+import socket
 import subprocess
 import sys
 import time
@@ -12,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from collectors.bus.embedded import EmbeddedBus
+from collectors.sources import held, http_server
 from collectors.sources import http as http_door
-from collectors.sources import http_server
 from collectors.stage import Ports
 from tests.integration.door_kit import Doors, Sender, make_bus, read_events, route, wait_for
 
@@ -184,6 +187,41 @@ def test_many_senders_at_once_are_all_answered_and_kept(doors: Doors) -> None:
     for tenant, odd in (("bank", 0), ("school", 1)):
         numbers = {fields["n"] for fields, _ in doors.events(tenant)}
         assert numbers == set(range(odd, 200, 2))
+
+
+def test_a_tenant_with_a_large_body_does_not_hold_up_another(doors: Doors) -> None:
+    large = gzip.compress(b'{"a":1}\n' * 50_000)
+
+    with ThreadPoolExecutor(6) as pool:
+        greedy = [pool.submit(doors.post, large) for _ in range(6)]
+        for _ in range(5):
+            assert doors.post(GOOD, "school-web")[0] == 202
+        assert not all(each.done() for each in greedy)
+        assert {each.result()[0] for each in greedy} == {202}
+
+
+def test_what_unpacks_to_too_much_at_once_is_refused_until_there_is_room(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "MAX_HELD", 1_000_000)
+    packed = gzip.compress(b" " * 600_000)
+
+    assert doors.post(packed)[0] == 503
+    assert doors.post(packed[:-20])[0] == 400
+    assert doors.post(gzip.compress(b" " * 400_000))[0] == 202
+
+
+def test_bytes_that_are_no_request_break_nothing(doors: Doors) -> None:
+    chaos = random.Random(7)
+    begins = [b"", b"POST /ingest/events HTTP/1.1\r\n", b"POST /ingest/events HTTP/1.1\r\n\r\n"]
+
+    for number in range(150):
+        with doors.dial() as dialled, contextlib.suppress(OSError):
+            dialled.sendall(begins[number % 3] + chaos.randbytes(chaos.randrange(200)))
+            dialled.shutdown(socket.SHUT_WR)
+
+    assert doors.post(GOOD)[0] == 202
+    assert len(doors.events()) == 2
 
 
 def test_a_connection_serves_many_requests_refused_ones_too(doors: Doors) -> None:

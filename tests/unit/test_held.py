@@ -1,5 +1,7 @@
 """How much of what is under way fits into memory."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from collectors.bus.contract import Overloaded
@@ -45,3 +47,19 @@ def test_what_was_given_back_can_be_taken_again() -> None:
         share.release()
 
     held.share("school").take(50)
+
+
+def test_threads_do_not_lose_count() -> None:
+    held = Held(limit=1 << 40)
+
+    def use(_: int) -> None:
+        for _ in range(2_000):
+            share = held.share("bank")
+            share.take(3)
+            share.release()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, range(8)))
+
+    assert held._total == 0
+    assert held._tenants == {}
