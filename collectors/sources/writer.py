@@ -51,11 +51,10 @@ class BusWriter:
     def run(self) -> None:
         """Serve until stopped; blocks, so it belongs in a thread of its own."""
         producer = self._bus.producer()
-        try:
-            while group := self._next_group():
-                self._serve(producer, group)
-        finally:
-            producer.close()
+        while group := self._next_group():
+            self._serve(producer, group)
+        # Not after a bug: closing would flush what nobody was told is kept.
+        producer.close()
 
     def _next_group(self) -> Sequence[_Wish]:
         """Wait for one wish, then take all that stand behind it; empty means stop."""

@@ -29,6 +29,8 @@ class MoodyBus(EmbeddedBus):
     """The embedded bus, with a disk that a test can fill: then no flush succeeds."""
 
     full = False
+    broken = False
+    """Whether a flush fails as only a bug does."""
 
     def producer(self) -> Any:
         """See Bus."""
@@ -43,6 +45,8 @@ class _MoodyProducer:
         self._producer.send(topic, value, key=key)
 
     def flush(self) -> None:
+        if self._bus.broken:
+            raise RuntimeError("a bug")
         if self._bus.full:
             self._producer._forget()
             raise Overloaded("the disk is full")

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import http.client
 import json
 import os
 import random
@@ -372,8 +373,10 @@ from pathlib import Path
 from tests.integration.door_kit import make_bus, route
 from collectors.route import RouteTable
 from collectors.stage import run_collectors
+bus = make_bus(Path(sys.argv[1]))
+bus.broken = "broken" in sys.argv
 run_collectors(
-    make_bus(Path(sys.argv[1])),
+    bus,
     RouteTable([route("bank", "web")]),
     ingest_port=0,
     syslog_port=0,
@@ -401,3 +404,25 @@ def test_what_was_answered_202_survives_a_kill(tmp_path: Path) -> None:
                 process.kill()
 
     assert len(read_events(EmbeddedBus(path), "bank")) == kept == 10
+
+
+def test_a_bug_behind_the_door_ends_the_stage_and_answers_nobody_202(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(tmp_path / "bus.db"), "broken"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            sender = Sender(Ports(int(process.stdout.readline()), {}))
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                head = {"Authorization": "Bearer bank-web"}
+                assert sender.ask("POST", "/ingest/events", GOOD, head)[0] == 500
+            _, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
+
+    assert process.returncode == 1
+    assert b"a bug" in errors
+    assert read_events(EmbeddedBus(tmp_path / "bus.db"), "bank") == []
