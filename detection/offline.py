@@ -133,7 +133,7 @@ class _Run:
             "rules_failed": self._engine.failed,
             "load_seconds": round(load_seconds, 3),
             "events": self._events,
-            "seconds": round(seconds, 3),
+            "seconds": round(seconds, 6),
             "events_per_second": round(self._events / seconds) if seconds else 0,
             "matches": self._matches,
         }

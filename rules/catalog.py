@@ -190,22 +190,24 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
 def line_for(error: Exception, document: Document) -> int:
     """The line that an error of pySigma is most likely about."""
     section = type(error).__name__.removeprefix("Sigma").removesuffix("Error").lower()
+    section = _SECTIONS.get(section, section)
+    if section in _HEADER:
+        return document.line_of(section)
     text = str(error)
-    named = [
+    suspects = [
         key
         for key in document.lines
-        if "|" in key and any(f"'{part}'" in text for part in key.split("|")[1:])
+        if any(f"'{modifier}'" in text for modifier in key.split("|")[1:])
     ]
-    return document.line_of(*named, _SECTIONS.get(section, section), "detection")
+    return document.line_of(*suspects, section, "detection")
 
 
-_SECTIONS = {
-    "identifier": "id",
-    "modifier": "detection",
-    "condition": "condition",
-    "tag": "tags",
-    "value": "detection",
-}
+_SECTIONS = {"identifier": "id", "tag": "tags"}
+_HEADER = frozenset(
+    {"title", "id", "name", "related", "taxonomy", "status", "description", "license", "author"}
+    | {"references", "tags", "date", "modified", "fields", "falsepositives", "level", "scope"}
+    | {"logsource"}
+)
 
 
 def _info(sigma: SigmaRule, document: Document) -> RuleInfo:

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import yaml
 from sigma.exceptions import SigmaError
 from sigma.processing.pipeline import ProcessingPipeline
 
@@ -25,6 +26,8 @@ ENGINE = b"sigma engine 1"
 MEMORY_BYTES = 96 * 1024 * 1024
 """What the memories of one engine may take before they start afresh."""
 COMPILING_THREADS = 2
+NO_PIPELINE = (SigmaError, yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError)
+"""What pySigma and YAML say to a file that is something else."""
 
 
 class Engine:
@@ -222,10 +225,11 @@ def _pipelines(paths: Sequence[str | Path]) -> tuple[ProcessingPipeline | None, 
     for path in map(Path, paths):
         try:
             text = path.read_text("utf-8")
-            read_in.append(ProcessingPipeline.from_yaml(text))
+            content = yaml.load(text, Loader=yaml.CSafeLoader)
+            read_in.append(ProcessingPipeline.from_dict(content))
         except FileNotFoundError as error:
             raise FileNotFoundError(f"no pipeline at '{path}'") from error
-        except (SigmaError, OSError, ValueError) as error:
+        except (*NO_PIPELINE, OSError) as error:
             raise ValueError(f"pipeline '{path}' cannot be read: {error}") from error
         recipe += text.encode() + b"\x00"
     if not read_in:
