@@ -3,6 +3,7 @@
 import contextlib
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -101,6 +102,7 @@ def test_a_search_for_a_part_of_a_word_goes_through_everything_page_by_page(
     ("text", "expected"),
     [
         ("since:2026-11-24T13:00:05", [9, 8, 7, 6, 5]),
+        ("since:2026-11-24T13:00:09", [9]),
         ("until:2026-11-24T13:00:02", [1, 0]),
         ("since:2026-11-24T13:00:03 until:2026-11-24T13:00:05", [4, 3]),
         ("since:2026-11-24T13:00:07 n:3", []),
@@ -155,6 +157,16 @@ def test_odd_events_are_kept_and_found(council: TenantStore, line: bytes) -> Non
     assert matches(Filter.parse(f"id:{odd.id}"), stored)
     assert found(council, f"id:{odd.id}") == [stored]
     assert found(council, "source:DC-1 not n:*") == [stored]
+
+
+def test_a_line_is_found_however_its_text_is_escaped(council: TenantStore) -> None:
+    usual = event(1, {})
+    line = b'{"text":"\\u0041bcd\\/ef",' + usual.line[1:]
+    odd = msgspec.structs.replace(usual, line=line)
+
+    council.write([odd, *(event(number) for number in range(2, 30))])
+
+    assert [one["text"] for one in found(council, "text:ABCD/*")] == ["Abcd/ef"]
 
 
 @pytest.mark.parametrize("after", ["", "x", "12-34", "1" * 40, "12-" + "f" * 31])

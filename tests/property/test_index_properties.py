@@ -83,6 +83,33 @@ def test_a_block_without_an_answer_is_left_out(database: sqlite3.Connection, tex
     assert not let_in(database, tokens(block), asked)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Image:c:\\\\who*",
+        "Image:*ami.exe",
+        "Image:*am?.exe",
+        "Image:*\\\\whoami.*",
+        "failed",
+        '"failed pass*"',
+        "who*",
+        "*ami",
+        "host:ws*",
+        "source:AB mark:ab",
+        "n > 0",
+        "deep.er:yes",
+    ],
+)
+def test_a_block_with_just_this_answer_is_let_in(database: sqlite3.Connection, text: str) -> None:
+    fields = {"Image": "c:\\whoami.exe", "n": 1, "deep": [{"er": "yes"}]}
+    block = [entry(fields, {"host": ["ws-1"]}, "Failed password")]
+    node = Filter.parse(text).expression
+
+    assert node is not None
+    assert holds(node, {**block[0].fields, "soc": block[0].soc})
+    assert let_in(database, tokens(block), narrowing(node) or "ab")
+
+
 @pytest.mark.parametrize("text", ["a:1", "a:true", "a:1.0", "b:0 or c:x", "a:TRUE and a:1"])
 def test_values_that_python_thinks_equal_are_each_known(
     database: sqlite3.Connection, text: str
@@ -107,10 +134,11 @@ def test_values_that_python_thinks_equal_are_each_known(
         ("a:1234567890123456789012", 1234567890123456789012),
         ("caf\u00e9", "un caf\u00e9 \ud800"),
         ("a:tab\tin", "tab\tin"),
+        ("a:1e16", 1e16),
     ],
 )
 def test_an_answer_is_screened_in_however_it_is_written(text: str, value: object) -> None:
-    one = entry({"a": value}, {}, None)
+    one = entry({"a": value, "lenient": "\ud800"}, {}, None)
     node = Filter.parse(text.replace("tab\tin", '"tab\tin"')).expression
 
     assert node is not None

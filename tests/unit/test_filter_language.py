@@ -10,7 +10,9 @@ import pytest
 from tenants.store import filter as filter_module
 from tenants.store.filter import Filter, FilterError
 from tenants.store.matching import matches
+from tenants.store.predicate import compiled
 from tenants.store.terms import SHORTCUTS, Compare, Equal, Exists, Like, Words
+from tenants.store.wildcard import expression, matcher, split
 
 NOW = datetime(2026, 11, 24, 13, 47, tzinfo=UTC)
 HELP = (Path(filter_module.__file__).parent / "filter_help.md").read_text("utf-8")
@@ -259,9 +261,29 @@ def test_the_help_names_every_shortcut() -> None:
     assert [name for name in SHORTCUTS if f"| `{name}:" not in HELP] == []
 
 
-def test_a_pattern_of_many_stars_takes_no_longer_than_its_text() -> None:
-    from tenants.store.predicate import compiled
+@pytest.mark.parametrize(
+    ("pattern", "value", "fits"),
+    [
+        ("ab*ba", "aba", False),
+        ("ab*ba", "abba", True),
+        ("a*b*c", "a-b-b-c", True),
+        ("*ab*ab", "ab", False),
+        ("a?c*", "abcd", True),
+        ("?", "", False),
+        ("*?*", "x", True),
+        ("a*", "a\nb", True),
+        (r"\**", "*x", True),
+        (r"\**", "x", False),
+        (r"a\\*", "a\\b", True),
+        ("", "", True),
+    ],
+)
+def test_a_pattern_fits_whole_values(pattern: str, value: str, fits: bool) -> None:
+    assert matcher(split(pattern))(value) == fits
+    assert bool(expression(split(pattern)).fullmatch(value)) == fits
 
+
+def test_a_pattern_of_many_stars_takes_no_longer_than_its_text() -> None:
     query = Filter.parse("text:" + "*a" * 100 + "*b").expression
     assert query is not None
 
