@@ -158,7 +158,8 @@ def stop_signal() -> threading.Event:
     if os.environ.get(SUPERVISED) == "1":
 
         def wait_for_the_supervisor() -> None:
-            sys.stdin.buffer.read()
+            while os.read(0, 1):
+                pass
             stop.set()
 
         threading.Thread(target=wait_for_the_supervisor, daemon=True).start()

@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from detection.signal import Entity
+from detection.signal import VERSION, Entity
 
 MAX_BODIES = 20
 """Events that an alert carries; the count goes on."""
@@ -17,7 +17,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reader keeps the one with the highest revision.
     """
 
-    v: int = 1
+    v: int = msgspec.field(default_factory=VERSION.__int__)
+    """Always written: a default value would be left out."""
     id: str
     revision: int
     """Grows with every amendment."""

@@ -9,6 +9,9 @@ from detection.policy import State
 NO_BODY = msgspec.Raw(b"null")
 
 
+VERSION = 1
+
+
 class Entity(msgspec.Struct, frozen=True):
     """Whom or what a match is about: kind is `host`, `user`, `ip` or `source`."""
 
@@ -28,7 +31,8 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What detection says, once for each rule and event whatever is redelivered."""
 
-    v: int = 1
+    v: int = msgspec.field(default_factory=VERSION.__int__)
+    """Always written: a default value would be left out."""
     id: str
     tenant: str
     rule: str

@@ -1,5 +1,6 @@
 """`citysoc up --demo`, seen by a person: it fills, it stops, it goes on, it says what is wrong."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -80,6 +81,15 @@ def test_an_empty_start_shows_one_password_once(tmp_path: Path) -> None:
 
     with running(tmp_path / "city", port=port) as city:
         assert city.logins == {}
+
+
+def test_what_stages_log_is_json_to_the_last_line(tmp_path: Path) -> None:
+    with running(tmp_path / "city") as city:
+        logs = city.data / "logs"
+
+    lines = [line for log in logs.glob("*.jsonl") for line in log.read_text().splitlines()]
+    assert {json.loads(line)["stage"] for line in lines} >= {"collectors", "detection", "serve"}
+    assert [line for line in lines if json.loads(line)["level"] == "error"] == []
 
 
 def test_a_second_start_on_the_same_folder_is_refused(tmp_path: Path) -> None:
