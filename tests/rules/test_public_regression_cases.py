@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from detection.offline import events
+from detection.records import events
 from detection.sigma import Engine, load
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from collectors.logsource import LogSource
-from detection.offline import events
+from detection.records import events
 from detection.sigma import load
 from rules.catalog import read
 from tests.property.naive_sigma import matches
