@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,11 +59,14 @@ def detect(
     try:
         for path in event_paths:
             run.file(path)
+        run.finish()
+    except BrokenPipeError:  # whoever reads the matches has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        return 0
     except (OSError, Malformed) as error:
+        run.finish()
         print(f"citysoc detect: {error}", file=err)
         return WRONG_CALL
-    finally:
-        run.finish()
     if stats:
         print(json.dumps(run.figures(loaded - began, time.perf_counter() - loaded)), file=err)
     return 0

@@ -31,7 +31,7 @@ class Case(NamedTuple):
 
 def found_cases() -> list[Case]:
     return [
-        case_of(yaml.safe_load(info.read_bytes()), log)
+        case_of(yaml.load(info.read_bytes(), Loader=yaml.CSafeLoader), log)
         for info in sorted((CORPORA / "regression").rglob("info.yml"))
         for log in sorted(info.parent.glob("*.evtx"))
     ]
