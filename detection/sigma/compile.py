@@ -103,20 +103,24 @@ class RuleCompiler:
         if isinstance(node, ConditionNOT):
             return Not(self._tree(node.args[0]))
         if isinstance(node, ConditionFieldEqualsValueExpression):
-            return self._value(node.field, node.value)
+            return self.value(node.field, node.value)
         if isinstance(node, ConditionValueExpression):
-            return self._value(None, node.value)
+            return self.value(None, node.value)
         raise ValueError(f"expected a condition, found {type(node).__name__}")
 
-    def _value(self, field: str | None, value: SigmaType) -> Condition:
+    def value(self, field: str | None, value: SigmaType) -> Condition:
+        """What one value of an item asks of a field, or of all values where that is None.
+
+        Raises MissingListError and ValueError as `compile` does.
+        """
         if isinstance(value, SigmaExpansion):
-            return join(Any, [self._value(field, each) for each in value.values])
+            return join(Any, [self.value(field, each) for each in value.values])
         if isinstance(value, SigmaString | SigmaRegularExpression) and (
             value.contains_placeholder()
         ):
-            return join(Any, [self._value(field, each) for each in self._expand(value)])
+            return join(Any, [self.value(field, each) for each in self._expand(value)])
         if isinstance(value, SigmaCompareExpression) and value.op is CompareOperators.NEQ:
-            return Not(self._value(field, value.number))
+            return Not(self.value(field, value.number))
         if isinstance(value, SigmaExists) and not value.exists:
             return Not(self._one(Predicate(field, Kind.PRESENT)))
         return self._one(predicate_of(field, value))

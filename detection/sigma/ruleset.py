@@ -136,7 +136,7 @@ def load(
     that is not there, ValueError for a pipeline that cannot be read.
     """
     catalog = read(paths)
-    processing, recipe = _pipelines(pipelines)
+    processing, recipe = read_pipelines(pipelines)
     digest = blake2b(ENGINE + catalog.digest.encode() + recipe, digest_size=16)
     for name, values in sorted((lists or {}).items()):
         digest.update(repr((name, list(values))).encode("utf-8", "surrogatepass"))
@@ -219,7 +219,7 @@ def _compile(
         return dict(zip(order, compiled, strict=True))
 
 
-def _pipelines(paths: Sequence[str | Path]) -> tuple[ProcessingPipeline | None, bytes]:
+def read_pipelines(paths: Sequence[str | Path]) -> tuple[ProcessingPipeline | None, bytes]:
     """All pipelines as one, in the order of their priorities, and their text."""
     read_in: list[ProcessingPipeline] = []
     recipe = b""
