@@ -13,6 +13,7 @@ import yaml
 from collectors.bus.contract import Malformed
 from collectors.codec import dumps
 from collectors.sources.files import ENDINGS
+from detection.correlated import Correlated
 from detection.records import events
 from detection.sigma import Engine, RuleInfo, load
 
@@ -59,6 +60,8 @@ def detect(
     try:
         for path in event_paths:
             run.file(path)
+        for remark in run.correlate():
+            print(f"citysoc detect: {remark}", file=err)
         run.finish()
     except BrokenPipeError:  # whoever reads the matches has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
@@ -97,19 +100,35 @@ class _Run:
         self._pending: list[bytes] = []
         self._events = 0
         self._matches = 0
+        self._unspoken = engine.unspoken
+        self._correlated = Correlated(engine.correlations) if engine.correlations else None
 
     def file(self, path: str) -> None:
         """Match every event of one file."""
         head = b'{"file":' + dumps(path) + b',"event":'
-        match = self._engine.match
+        match, unspoken, correlated = self._engine.match, self._unspoken, self._correlated
+        if correlated is not None:
+            correlated.begin(path)
         for event in events(path):
             fields = event.fields
             if fields is not None:
                 for rule in match(fields, event.logsources, event.line):
-                    self._write(head + b"%d" % event.number + _tail(rule))
+                    if rule.id not in unspoken:
+                        self._write(head + b"%d" % event.number + _tail(rule))
+                    if correlated is not None:
+                        correlated.add(rule.id, event)
             self._events += 1
             if self._progress is not None and self._events % PROGRESS_EVERY == 0:
                 print(f"\r{self._events:,} events", end="", file=self._progress, flush=True)
+
+    def correlate(self) -> list[str]:
+        """All events have been seen: write what correlations make of them; returns remarks."""
+        if self._correlated is None:
+            return []
+        for match in self._correlated.close():
+            if match["rule"] not in self._unspoken:
+                self._write(dumps(match) + b"\n")
+        return self._correlated.remarks()
 
     def finish(self) -> None:
         """Write what is still to be written."""
@@ -122,7 +141,7 @@ class _Run:
     def figures(self, load_seconds: float, seconds: float) -> dict[str, float]:
         """What `--stats` prints."""
         return {
-            "rules": len(self._engine.rules),
+            "rules": self._engine.size,
             "rules_failed": self._engine.failed,
             "load_seconds": round(load_seconds, 3),
             "events": self._events,

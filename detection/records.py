@@ -4,6 +4,7 @@ import gzip
 import io
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 from collectors.codec import loads
 from collectors.formats.json_object import flat
 from collectors.formats.parsed import MAX_LINE
+from collectors.formats.times import event_time
 from collectors.logsource import LogSource
 from collectors.recognise import READS, WINDOWS_FIELDS, hinted, logsources
 from collectors.sources.files import read_events
@@ -32,6 +34,13 @@ class Event(msgspec.Struct, frozen=True):
     logsources: tuple[LogSource, ...]
     line: bytes
     """The JSON that the fields come from, empty where it is none."""
+    parsed_time: datetime | None = None
+    """What a format other than JSON says that the time is."""
+
+    @property
+    def time(self) -> datetime | None:
+        """When it happened, UTC."""
+        return self.parsed_time or (None if self.fields is None else event_time(self.fields))
 
 
 def events(path: str) -> Iterator[Event]:
@@ -48,7 +57,8 @@ def events(path: str) -> Iterator[Event]:
     for record in read_events(path):
         found = record.fields
         sources = recognise(found, record.format) if found is not None else ()
-        yield Event(record.index, found, sources, b"")
+        time = None if record.parsed is None else record.parsed.time
+        yield Event(record.index, found, sources, b"", time)
 
 
 def _lines(path: str) -> Iterator[bytes]:

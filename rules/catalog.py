@@ -5,38 +5,32 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
-from uuid import NAMESPACE_URL, uuid5
 
 from sigma.exceptions import SigmaError
 from sigma.modifiers import SigmaWideModifier, modifier_mapping
 from sigma.rule import SigmaRule
 
 from collectors.logsource import LogSource
+from rules.correlations import Correlation, read_correlation, resolve
 from rules.documents import Document, Fault, documents, read_file, rule_files
+from rules.info import DEFAULT_LEVEL, HUNTING_TAG, RuleInfo, info_of
+from rules.old_conditions import correlation_of, piped, without_pipe
+
+__all__ = [
+    "DEFAULT_LEVEL",
+    "HUNTING_TAG",
+    "Catalog",
+    "Correlation",
+    "Rule",
+    "RuleInfo",
+    "entry",
+    "line_for",
+    "parse",
+    "read",
+    "resolved",
+]
 
 modifier_mapping.setdefault("utf16le", SigmaWideModifier)  # in the specification, not in pySigma
-
-DEFAULT_LEVEL = "medium"
-"""Of a rule that names none; `rules check` asks for one."""
-HUNTING_TAG = "detection.threat-hunting"
-
-
-@dataclass(frozen=True)
-class RuleInfo:
-    """What is worth knowing of a rule once it runs."""
-
-    id: str
-    title: str
-    level: str
-    ruleset: str
-    """`hunting` for a rule tagged so, else nothing; with the level it gives the default state."""
-    logsource: LogSource
-    path: str
-    line: int
-    tags: tuple[str, ...] = ()
-    advice: str = ""
-    """One sentence for whoever gets the alert (the rule's own attribute `advice`)."""
-    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,8 @@ class Rule:
     info: RuleInfo
     document: Document
     sigma: SigmaRule
+    correlation: Correlation | None = None
+    """What counts it, where the rule was written with an old condition with a pipe."""
 
 
 @dataclass
@@ -53,6 +49,8 @@ class Catalog:
     """All rules that could be read, in the order of their ids, and all that could not."""
 
     rules: list[Rule] = field(default_factory=list)
+    correlations: list[Correlation] = field(default_factory=list)
+    """Each after those that it refers to."""
     faults: list[Fault] = field(default_factory=list)
     failed: int = 0
     """How many documents and unreadable files are not among the rules."""
@@ -68,6 +66,7 @@ def read(paths: Sequence[str | Path]) -> Catalog:
     catalog = Catalog()
     digest = blake2b(digest_size=16)
     seen: dict[str, RuleInfo] = {}
+    correlations: list[Correlation] = []
     for file in rule_files(paths):
         known = len(catalog.faults)
         data = read_file(file, catalog.faults)
@@ -75,21 +74,44 @@ def read(paths: Sequence[str | Path]) -> Catalog:
         found = list(documents(str(file), data, catalog.faults))
         catalog.failed += len(catalog.faults) - known
         for document in found:
-            rule = parse(document, catalog.faults)
-            if rule is None:
+            each = entry(document, catalog.faults)
+            if each is None or _taken(each, document, seen, catalog.faults):
                 catalog.failed += 1
-                continue
-            first = seen.setdefault(rule.info.id, rule.info)
-            if first is not rule.info:
-                where = f"{first.path}:{first.line}"
-                message = f"id {rule.info.id} is taken by the rule at {where}; give each its own"
-                catalog.faults.append(Fault(str(file), document.line_of("id"), message))
-                catalog.failed += 1
-                continue
-            catalog.rules.append(rule)
+            elif isinstance(each, Correlation):
+                correlations.append(each)
+            else:
+                catalog.rules.append(each)
     catalog.rules.sort(key=lambda rule: rule.info.id)
+    catalog.correlations = resolved(catalog.rules, correlations, catalog.faults)
+    counting = sum(rule.correlation is not None for rule in catalog.rules)
+    catalog.failed += len(correlations) + counting - len(catalog.correlations)
     catalog.digest = digest.hexdigest()
     return catalog
+
+
+def entry(document: Document, faults: list[Fault]) -> Rule | Correlation | None:
+    """Make a rule or a correlation of a document, or note why not."""
+    content = document.content
+    if isinstance(content, dict) and "correlation" in content and "detection" not in content:
+        return read_correlation(document, faults)
+    return parse(document, faults)
+
+
+def resolved(
+    rules: Sequence[Rule], correlations: Sequence[Correlation], faults: list[Fault]
+) -> list[Correlation]:
+    """All correlations that stand, old conditions among them, with ids for names."""
+    old = [rule.correlation for rule in rules if rule.correlation is not None]
+    candidates = sorted([*correlations, *old], key=lambda each: each.info.id)
+    names: dict[str, list[str]] = {}
+    named = [(rule.info.id, rule.sigma.name) for rule in rules if rule.correlation is None]
+    named += [(rule.info.id, None) for rule in rules if rule.correlation is not None]
+    named += [(each.info.id, each.document.content.get("name")) for each in candidates]
+    for identity, name in named:
+        names.setdefault(identity, []).append(identity)
+        if name:
+            names.setdefault(str(name), []).append(identity)
+    return resolve(candidates, names, faults)
 
 
 def parse(document: Document, faults: list[Fault]) -> Rule | None:
@@ -99,24 +121,30 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
         message = f"expected a rule (a map), found {type(content).__name__}"
         faults.append(Fault(path, document.line, message))
         return None
-    for kind in ("correlation", "filter", "action"):
+    for kind in ("filter", "action"):
         if kind in content and "detection" not in content:
-            message = f"a Sigma {kind} document; this version evaluates detection rules only"
+            message = f"a Sigma {kind} document; this version evaluates rules and correlations only"
             faults.append(Fault(path, document.line_of(kind), message))
             return None
+    old = piped(content)
+    source = without_pipe(document) if old else document
     try:
-        sigma = SigmaRule.from_dict(content, collect_errors=True)
+        sigma = SigmaRule.from_dict(source.content, collect_errors=True)
     except (SigmaError, TypeError, ValueError, AttributeError, RecursionError) as error:
         faults.append(Fault(path, document.line, f"not a Sigma rule: {error}"))
         return None
     faults += [Fault(path, line_for(each, document), _message(each)) for each in sigma.errors]
-    if any("|" in str(condition) for condition in sigma.detection.condition):
-        message = "an old condition with a pipe; this version evaluates one event at a time"
-        faults.append(Fault(path, document.line_of("condition"), message))
-        return None
     if sigma.errors:
         return None
-    return Rule(_info(sigma, document), document, sigma)
+    info = _info(sigma, document)
+    if not old:
+        return Rule(info, document, sigma)
+    try:
+        return Rule(info, source, sigma, correlation_of(document, info))
+    except ValueError as error:
+        message = f"an old condition with a pipe: {error}"
+        faults.append(Fault(path, document.line_of("condition"), message))
+        return None
 
 
 def line_for(error: Exception, document: Document) -> int:
@@ -142,23 +170,25 @@ _HEADER = frozenset(
 )
 
 
+def _taken(
+    each: Rule | Correlation, document: Document, seen: dict[str, RuleInfo], faults: list[Fault]
+) -> bool:
+    """Whether another rule has the id already, which is a fault of this one."""
+    counting = each.correlation if isinstance(each, Rule) else None
+    info = (counting or each).info
+    first = seen.setdefault(info.id, info)
+    if first is info:
+        return False
+    message = f"id {info.id} is taken by the rule at {first.path}:{first.line}; give each its own"
+    faults.append(Fault(document.path, document.line_of("id"), message))
+    return True
+
+
 def _info(sigma: SigmaRule, document: Document) -> RuleInfo:
     asked = sigma.logsource
-    tags = tuple(str(tag) for tag in sigma.tags)
-    return RuleInfo(
-        id=str(sigma.id or uuid5(NAMESPACE_URL, f"{asked.to_dict()} {sigma.title}")),
-        title=sigma.title,
-        level=sigma.level.name.lower() if sigma.level else DEFAULT_LEVEL,
-        ruleset="hunting" if HUNTING_TAG in tags else "",
-        logsource=LogSource(
-            *((part or "").lower() for part in (asked.product, asked.category, asked.service))
-        ),
-        path=document.path,
-        line=document.line,
-        tags=tags,
-        advice=str(sigma.custom_attributes.get("advice", "")).strip(),
-        description=(sigma.description or "").strip(),
-    )
+    parts = (asked.product, asked.category, asked.service)
+    source = LogSource(*((part or "").lower() for part in parts))
+    return info_of(sigma, document, source, str(asked.to_dict()))
 
 
 def _message(error: SigmaError) -> str:

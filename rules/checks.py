@@ -7,7 +7,7 @@ import yaml
 from sigma.exceptions import SigmaError
 
 from rules.cases import read_cases
-from rules.catalog import line_for, parse
+from rules.catalog import Correlation, Rule, entry, line_for, resolved
 from rules.documents import Document, Fault, documents, read_file, rule_files
 
 
@@ -16,28 +16,37 @@ def check(paths: Sequence[str | Path], *, library: bool = False) -> list[Fault]:
 
     Looks for what cannot be read or parsed, unknown modifiers, conditions that name no selection,
     selections that no condition names, keys given twice, ids missing or given twice, and missing
-    titles and levels. A rule of our own `library` must also have cases and advice. Raises
+    titles and levels, and correlations that refer to no rule or to themselves. A rule of our own
+    `library` must also have cases and advice. Raises
     FileNotFoundError for a path that is not there.
     """
     faults: list[Fault] = []
     places: dict[str, str] = {}
+    rules: list[Rule] = []
+    correlations: list[Correlation] = []
     for file in rule_files(paths):
         data = read_file(file, faults)
         faults += _repeated_keys(file, data)
         for document in documents(str(file), data, faults):
-            faults += _check(document, places)
+            each = entry(document, faults)
+            if isinstance(each, Rule):
+                rules.append(each)
+            elif each is not None:
+                correlations.append(each)
+            faults += _check(document, each, places)
             if library:
                 faults += _check_ours(document)
         if library:
             faults += read_cases(file)[1]
+    resolved(rules, correlations, faults)
     return sorted(set(faults))
 
 
-def _check(document: Document, places: dict[str, str]) -> Iterator[Fault]:
-    problems: list[Fault] = []
-    rule = parse(document, problems)
-    yield from problems
-    if not isinstance(document.content, dict) or "detection" not in document.content:
+def _check(
+    document: Document, rule: Rule | Correlation | None, places: dict[str, str]
+) -> Iterator[Fault]:
+    content = document.content
+    if not isinstance(content, dict) or not {"detection", "correlation"} & content.keys():
         return
     for key in ("id", "level"):
         if not document.content.get(key):
@@ -49,7 +58,7 @@ def _check(document: Document, places: dict[str, str]) -> Iterator[Fault]:
         if first != here:
             message = f"id {identity} is taken by the rule at {first}; give each its own"
             yield Fault(document.path, document.line_of("id"), message)
-    if rule is None:
+    if not isinstance(rule, Rule):
         return
     for condition in rule.sigma.detection.parsed_condition:
         try:

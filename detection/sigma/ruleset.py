@@ -20,6 +20,7 @@ from detection.sigma.plan import Plan
 from detection.sigma.scan import Scanners, cache_folder
 from detection.sigma.source import Source, compile_source
 from rules.catalog import Catalog, Rule, RuleInfo, line_for, read
+from rules.correlations import Correlation, standing, unspoken
 from rules.documents import Fault
 
 ENGINE = b"sigma engine 1"
@@ -46,12 +47,17 @@ class Engine:
         failed: int = 0,
         notices: Sequence[Fault] = (),
         memory: int = MEMORY_BYTES,
+        correlations: Sequence[Correlation] = (),
     ) -> None:
         self.version = version
         """32 hex digits over rules, pipelines, lists and engine."""
         self.rules: Mapping[str, RuleInfo] = {rule.id: rule for rule in rules}
         self.faults = faults
         """Why rules were refused."""
+        self.correlations = correlations
+        """Each after those that it refers to; what they say of matches is not said here."""
+        self.unspoken = unspoken(correlations)
+        """Ids of rules and correlations that serve correlations and do not match on their own."""
         self.failed = failed
         """How many were."""
         self.notices = notices
@@ -66,6 +72,12 @@ class Engine:
         self._sets = Sets()
         self._plans: dict[frozenset[LogSource], Plan] = {}
         self._plan_of: dict[tuple[str, ...] | tuple[LogSource, ...], Plan] = {}
+
+    @property
+    def size(self) -> int:
+        """Rules as authors count them: correlations too, an old condition with a pipe once."""
+        old = sum("detection" in each.document.content for each in self.correlations)
+        return len(self.rules) + len(self.correlations) - old
 
     def match(
         self, fields: Mapping[str, Any], logsources: Iterable[LogSource], line: bytes = b""
@@ -165,6 +177,8 @@ def build(
         by_source.setdefault(asked_by(rule), {})[len(infos)] = condition
         infos.append(rule.info)
         conditions.append(condition)
+    correlations = standing(catalog.correlations, (info.id for info in infos), faults)
+    dropped = len(catalog.rules) - len(infos) + len(catalog.correlations) - len(correlations)
     scanners = Scanners(cache_folder())
     sources = _compile(by_source, predicates, scanners)
     return Engine(
@@ -174,9 +188,10 @@ def build(
         scanners,
         version=version,
         faults=tuple(sorted(faults)),
-        failed=catalog.failed + len(catalog.rules) - len(infos),
+        failed=catalog.failed + dropped,
         notices=tuple(sorted(notices)),
         memory=memory,
+        correlations=correlations,
     )
 
 

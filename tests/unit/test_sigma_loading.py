@@ -71,8 +71,8 @@ def test_a_bad_rule_hides_no_good_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "line", "message"),
     [
-        ("detection:\n    a: x\n    condition: a | count() > 5\n", 9, "pipe"),
-        ("correlation:\n    type: event_count\n", 7, "correlation"),
+        ("detection:\n    a: x\n    condition: a | near b\n", 9, "`| near` never said"),
+        ("detection:\n    a: x\n    condition: a | min(b) > 1\n", 9, "`min()`"),
         ("filter:\n    rules: any\n", 7, "filter"),
         ("detection:\n    a: x\n    condition: b\n", 9, "'b' not defined"),
         ("detection:\n    a:\n        Image|re: '(?=a)'\n    condition: a\n", 7, "(?=a)"),
