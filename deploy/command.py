@@ -1,6 +1,7 @@
 """The `citysoc` command: reads the call, hands over to the part that does it."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-rules_app = typer.Typer(help="Check and test Sigma rules.", no_args_is_help=True)
+rules_app = typer.Typer(help="Check, test and explain Sigma rules.", no_args_is_help=True)
 tenant_app = typer.Typer(help="The organisations that share this SOC.", no_args_is_help=True)
 source_app = typer.Typer(help="Where an organisation's events come from.", no_args_is_help=True)
 user_app = typer.Typer(help="The people who sign in.", no_args_is_help=True)
@@ -155,6 +156,42 @@ def rules_test(
     from detection.cases import report
 
     raise typer.Exit(report(paths, out=sys.stdout, err=sys.stderr))
+
+
+@rules_app.command("explain")
+def rules_explain(
+    rules: Annotated[
+        list[Path], typer.Option("--rules", help="Sigma rule file or folder; may be repeated.")
+    ],
+    event: Annotated[
+        str,
+        typer.Option("--event", metavar="FILE[:N]", help="A file as for detect; N counts from 0."),
+    ],
+    pipeline: Annotated[
+        list[Path] | None, typer.Option("--pipeline", help="pySigma processing pipeline.")
+    ] = None,
+    lists: Annotated[
+        Path | None, typer.Option("--lists", help="YAML of `placeholder: [values]`.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many rules.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Say for each rule why it does or does not match one event, down to each value."""
+    from detection.explaining import explain
+
+    raise typer.Exit(
+        explain(
+            [str(path) for path in rules],
+            event,
+            pipelines=[str(path) for path in pipeline or ()],
+            lists=None if lists is None else str(lists),
+            limit=limit,
+            as_json=as_json,
+            out=sys.stdout.buffer,
+            err=sys.stderr,
+            colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
+        )
+    )
 
 
 @tenant_app.command("add")

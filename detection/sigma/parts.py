@@ -68,10 +68,14 @@ class _Taking:
         return Node(How.ANY, f"one of {len(conditions)} conditions", tuple(conditions))
 
     def _condition(self, condition: Any) -> Node:
-        built = self._term(condition.parse(postprocess=False))
+        term = condition.parse(postprocess=False)
+        built = self._term(term)
         if built is None:
             raise ValueError("nothing is left of the detection after the processing pipeline")
-        return Node(How.ALL, f"condition: {condition.condition}", (built,))
+        says = f"condition: {condition.condition}"
+        if isinstance(term, ConditionAND | ConditionOR) and len(built.nodes) > 1:
+            return built._replace(says=says)
+        return Node(How.ALL, says, (built,))
 
     def _term(self, node: Any) -> Node | None:
         if isinstance(node, ConditionIdentifier):

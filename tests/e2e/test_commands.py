@@ -31,6 +31,7 @@ COMMANDS = (
     "detect",
     "rules check",
     "rules test",
+    "rules explain",
     "tenant add",
     "source add",
     "user add",
@@ -72,6 +73,23 @@ def test_detect_prints_one_object_a_match_and_counts_unparsable_records(
     stats = json.loads(done.stderr.splitlines()[-1])
     assert (stats["rules"], stats["rules_failed"], stats["matches"]) == (1, 0, 1)
     assert stats["events"] == 3
+
+
+def test_explain_says_why_a_rule_matches_without_colour_in_a_pipe(
+    rule: Path, tmp_path: Path
+) -> None:
+    events = tmp_path / "events.ndjson"
+    source = {"product": "linux", "service": "sshd"}
+    lines = [{"message": "no"}, {"message": "OpenSesame", "logsource": source}]
+    events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    done = citysoc("rules", "explain", "--rules", str(rule), "--event", f"{events}:1")
+
+    assert done.returncode == 0
+    assert "✓ A word (high): matches" in done.stdout
+    assert "✓ 'opensesame': holds; found in 'OpenSesame'" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert done.stderr == "1 of 1 rules match\n"
 
 
 @pytest.mark.parametrize(
