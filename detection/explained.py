@@ -82,13 +82,14 @@ def lines_of(explanation: Explanation, logsources: Sequence[LogSource], ink: Ink
 def _part(part: Part, depth: int, first: Part | None, ink: Ink) -> Iterator[str]:
     here = ink.bold("  ◄ failed first") if part is first else ""
     yield f"{'  ' * depth}{ink.mark(part.held)} {part.says}: {_told(part)}{here}"
-    alike = part.field is not None or part.says == "keywords"
     shown = part.parts
-    if alike:  # the event's value stands above, so what holds comes first and the rest is counted
+    if (
+        part.listed
+    ):  # the event's value stands above, so what holds comes first and the rest is counted
         shown = tuple(each for each in part.parts if each.held)
         shown += tuple(each for each in part.parts if not each.held)[:MAX_ALIKE]
     for each in shown:
-        if alike and each.how is How.VALUE:
+        if part.listed and part.field is not None:
             yield f"{'  ' * (depth + 1)}{ink.mark(each.held)} {each.says}"
         else:
             yield from _part(each, depth + 1, first, ink)
@@ -98,9 +99,9 @@ def _part(part: Part, depth: int, first: Part | None, ink: Ink) -> Iterator[str]
 
 def _told(part: Part) -> str:
     word = _word(part.held)
-    if part.parts and part.field is None and part.says != "keywords":
+    if part.parts and not part.listed:
         return word
-    if part.parts:
+    if part.listed:
         holding = sum(each.held for each in part.parts)
         word = f"{word}, {holding:,} of {len(part.parts):,} values"
         if part.how is How.ALL:

@@ -38,6 +38,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """As the author wrote it: `not filter`, `Image|endswith: '\\cmd.exe'`."""
     held: bool
     parts: tuple["Part", ...] = ()
+    listed: bool = False
+    """Whether the parts are values of one line of the rule."""
     field: str | None = None
     """Which field was looked up; None for keywords and for what is more than one value."""
     found: tuple[str, ...] = ()
@@ -175,7 +177,13 @@ class _Judge:
             held = (all if node.how is How.ALL else any)(part.held for part in parts)
         found = () if node.field is None else self._values.shown(node.field)
         return Part(
-            how=node.how, says=node.says, held=held, parts=parts, field=node.field, found=found
+            how=node.how,
+            says=node.says,
+            held=held,
+            parts=parts,
+            listed=node.listed,
+            field=node.field,
+            found=found,
         )
 
     def _value(self, node: Node) -> Part:

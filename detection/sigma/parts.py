@@ -40,6 +40,8 @@ class Node(NamedTuple):
     """Of a value: the field asked; None for a keyword."""
     condition: Condition = ALWAYS
     """Of a value: over the compiler's predicates."""
+    listed: bool = False
+    """Whether the parts are values of one line of the rule."""
 
 
 LINKED = {ConditionAND: How.ALL, ConditionOR: How.ANY}
@@ -128,7 +130,7 @@ class _Taking:
             values = zip(item.value, line.values, strict=True)
             leaves = tuple(self._leaf(item.field, value, says) for value, says in values)
             says = line.key or "keywords"
-            node = Node(LINKED[item.value_linking], says, leaves, item.field)
+            node = Node(LINKED[item.value_linking], says, leaves, item.field, listed=True)
         return Node(How.NOT, f"not {node.says}", (node,)) if item.negated else node
 
     def _leaf(self, field: str | None, value: SigmaType, says: str) -> Node:
