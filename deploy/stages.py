@@ -86,7 +86,8 @@ def _correlation(settings: Settings, stop: threading.Event) -> None:
 
     with _watched("correlation", settings) as progress:
         bus = wiring.open_bus(settings)
-        handler = Correlation(bus, settings.data / "seen.sqlite")
+        correlations = wiring.load_correlations(settings)
+        handler = Correlation(bus, settings.data / "seen.sqlite", correlations=correlations)
         run_loop(
             bus,
             handler,

@@ -11,10 +11,12 @@ from collectors.bus.embedded import EmbeddedBus
 from collectors.health import Progress
 from deploy.refresh import follow, guard
 from deploy.settings import Settings
+from detection.live import live
 from detection.sigma.ruleset import Engine, load
 from enrichment.enrichers.add_asset import AddAsset
 from enrichment.register import AssetRegister
 from rules import catalog
+from rules.correlations import Correlation
 from tenants.api.app import create_app
 from tenants.console.app import create_console
 from tenants.database import Database
@@ -78,8 +80,18 @@ def load_engine(settings: Settings) -> Engine:
         LOG.error("rule refused", place=f"{fault.path}:{fault.line}", reason=fault.message)
     for notice in engine.notices:
         LOG.warning("rule noted", place=f"{notice.path}:{notice.line}", reason=notice.message)
-    LOG.info("rules loaded", rules=len(engine.rules), refused=len(engine.faults))
+    running = live(engine.correlations)
+    for each in engine.correlations:
+        if each not in running:
+            place = f"{each.info.path}:{each.info.line}"
+            LOG.warning("correlation waits for its window's end: files only", place=place)
+    LOG.info("rules loaded", rules=engine.size, refused=len(engine.faults))
     return engine
+
+
+def load_correlations(settings: Settings) -> list[Correlation]:
+    """The correlations among the rules; detection says which are refused."""
+    return catalog.read(settings.detection.rules).correlations
 
 
 def follow_assets(registry: Registry, stop: threading.Event) -> AddAsset:
@@ -129,8 +141,9 @@ def serve_app(
 
 def _read_rule_texts(settings: Settings, texts: dict[str, RuleText], stop: threading.Event) -> None:
     """Fill in what rules say to people; thousands of them take seconds, so pages come first."""
-    for rule in catalog.read(settings.detection.rules).rules:
-        info = rule.info
+    read_in = catalog.read(settings.detection.rules)
+    written = [rule.info for rule in read_in.rules if rule.correlation is None]
+    for info in [*written, *(each.info for each in read_in.correlations)]:
         texts[info.id] = RuleText(
             rule=info.id,
             title=info.title,

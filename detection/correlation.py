@@ -1,6 +1,7 @@
 """The correlation stage: a tenant's signals become the alerts that people see."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -10,9 +11,11 @@ from collectors.bus.contract import Bus, Consumer, Malformed, Partition, Positio
 from collectors.bus.dead import dead_letter
 from collectors.bus.outbox import Letter, Outbox
 from detection.grouping import MEMORY, REREAD, Grouping
+from detection.live import Correlating, live, reach
 from detection.packing import pack
 from detection.seen import Seen
 from detection.signal import Signal
+from rules.correlations import Correlation as SigmaCorrelation
 
 STAGE = "correlation"
 SIGNALS = "signals."
@@ -32,13 +35,26 @@ class Correlation:
     and says nothing about what had been said when the position was stored.
     """
 
-    def __init__(self, bus: Bus, scratch: Path, *, memory: int = MEMORY) -> None:
-        """`scratch` is a file for its own use, removed and made anew."""
+    def __init__(
+        self,
+        bus: Bus,
+        scratch: Path,
+        *,
+        memory: int = MEMORY,
+        correlations: Sequence[SigmaCorrelation] = (),
+    ) -> None:
+        """`scratch` is a file for its own use, removed and made anew.
+
+        Of `correlations`, those that need the end of their window are left out.
+        """
         self._producer = bus.producer()
         self._outbox = Outbox(self._producer)
         self._seen = Seen(scratch)
         self._memory = memory
         self._groupings: dict[Partition, Grouping] = {}
+        self._live = live(correlations)
+        self._reread = REREAD + reach(self._live)
+        self._correlating: dict[Partition, Correlating] = {}
         self._told: dict[Partition, int] = {}
         """The offset below which everything has been said."""
 
@@ -48,10 +64,11 @@ class Correlation:
             self._forget(partition)
             tenant = _tenant(partition)
             self._groupings[partition] = Grouping(tenant, self._seen, memory=self._memory)
+            self._correlating[partition] = Correlating(tenant, self._live)
             self._told[partition] = position.offset if position else 0
             if position and position.note:
                 time = msgspec.json.decode(position.note, type=_Note).time
-                consumer.seek_time(partition, time - REREAD)
+                consumer.seek_time(partition, time - self._reread)
             else:
                 consumer.seek(partition, 0)
 
@@ -88,27 +105,34 @@ class Correlation:
 
     def _forget(self, partition: Partition) -> None:
         self._groupings.pop(partition, None)
+        self._correlating.pop(partition, None)
         self._seen.forget(_tenant(partition))
 
     def _read(self, record: Record) -> Iterator[Letter]:
         """Count the signals of a record; yields a dead letter for each line that is none."""
         grouping = self._groupings[record.partition]
+        correlating = self._correlating[record.partition]
         grouping.advance(record.time)
+        correlating.advance(record.time)
         told = record.offset < self._told[record.partition]
         for number, line in enumerate(record.value.split(b"\n")):
             try:
                 if line:
-                    grouping.add(_decode(line, grouping.tenant), record.offset + 1)
+                    signal = _decode(line, grouping.tenant)
+                    grouping.add(signal, record.offset + 1)
+                    correlating.add(signal, record.offset + 1)
             except ValueError as error:
                 if not told:
                     metrics.DEAD_LETTERS.labels(STAGE).inc()
                     yield dead_letter(record, str(error), stage=STAGE, line=number, content=line)
         if told:
             grouping.settle()
+            correlating.settle()
 
     def _alerts(self, partition: Partition) -> Iterator[Letter]:
         tenant = _tenant(partition)
-        lines = map(msgspec.json.encode, self._groupings[partition].take())
+        alerts = chain(self._groupings[partition].take(), self._correlating[partition].take())
+        lines = map(msgspec.json.encode, alerts)
         for value in pack(lines):
             yield Letter(ALERTS + tenant, value, key=tenant)
 

@@ -30,6 +30,11 @@ class Incoming(NamedTuple):
             return None
         return codec.dumps(legible(codec.loads(self.line))) if self.strange else self.line
 
+    def fields(self) -> dict[str, Any]:
+        """The event's own fields, in text that UTF-8 can say."""
+        found: dict[str, Any] = legible(codec.loads(self.line))
+        return {name: value for name, value in found.items() if name != "soc"}
+
 
 class Unreadable(NamedTuple):
     """One line that is no event of the tenant."""

@@ -13,7 +13,10 @@ VERSION = 1
 
 
 class Entity(msgspec.Struct, frozen=True):
-    """Whom or what a match is about: kind is `host`, `user`, `ip` or `source`."""
+    """Whom or what a match is about: kind is `host`, `user`, `ip` or `source`.
+
+    Of a correlation, `group` (values that are none of these) or `tenant` (no group) too.
+    """
 
     kind: str
     name: str
@@ -55,8 +58,12 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     marks: tuple[str, ...] = ()
     context: dict[str, dict[str, str]] = {}
     """What the enrichers added, by enricher."""
+    correlations: dict[str, State] = {}
+    """The correlations that the rule serves, and what each may do in the tenant; none is off."""
+    values: dict[str, str] = {}
+    """The fields that those group by, count or add up."""
     body: msgspec.Raw = NO_BODY
-    """The event itself, for state `alert`, up to 16 KiB."""
+    """The event itself, for state `alert` and for correlations, up to 16 KiB."""
 
 
 def signal_id(tenant: str, rule: str, event: str) -> str:

@@ -12,11 +12,14 @@ from collectors.bus.dead import dead_letter
 from collectors.bus.outbox import Letter, Outbox
 from collectors.fields import entity
 from detection.incoming import Incoming, Unreadable, read_lines
+from detection.live import live, served
 from detection.packing import pack
 from detection.policy import Policy, State
+from detection.sigma.correlate import values_of, wanted_fields
 from detection.signal import NO_BODY, Entity, Place, Signal, signal_id
 from enrichment.contract import Enricher
 from rules.catalog import RuleInfo
+from rules.correlations import Correlation, unspoken
 
 log = structlog.get_logger()
 
@@ -32,6 +35,10 @@ class Rules(Protocol):
     @property
     def version(self) -> str:
         """What signals name."""
+
+    @property
+    def correlations(self) -> Sequence[Correlation]:
+        """Each after those that it refers to."""
 
     def match_lines(self, lines: Sequence[bytes]) -> Sequence[tuple[int, RuleInfo]]:
         """Position and rule of every match. Raises Malformed where a line is no event."""
@@ -59,6 +66,10 @@ class Detection:
         self._producer = bus.producer()
         self._outbox = Outbox(self._producer)
         self._engine = engine
+        correlations = live(engine.correlations)
+        self._served = served(correlations)
+        self._wanted = wanted_fields(correlations)
+        self._unspoken = unspoken(engine.correlations)
         self._versions = policies
         self._enrichers = enrichers
         self._policies: dict[Partition, Policy] = {}
@@ -159,11 +170,14 @@ class Detection:
         state = policy.state(rule.id, rule.level, rule.ruleset)
         if state is State.OFF:
             return None
+        if rule.id in self._unspoken:
+            state = State.SIGNAL
         metrics.SIGNALS.labels(state).inc()
         soc = event.soc
-        alert = state is State.ALERT
-        body = event.body() if alert else None
-        left_out = (BODY_LEFT_OUT,) if alert and body is None else ()
+        correlations = self._states(rule, policy)
+        told = state is State.ALERT or bool(correlations)
+        body = event.body() if told else None
+        left_out = (BODY_LEFT_OUT,) if told and body is None else ()
         return Signal(
             id=signal_id(policy.tenant, rule.id, soc.id),
             tenant=policy.tenant,
@@ -181,9 +195,17 @@ class Detection:
             entity=Entity(*entity(soc.related, event.logsources, soc.source)),
             related=soc.related,
             marks=(*soc.marks, *left_out),
-            context=self._context(policy.tenant, soc.related) if alert else {},
+            context=self._context(policy.tenant, soc.related) if told else {},
+            correlations=correlations,
+            values=values_of(event.fields(), self._wanted[rule.id]) if correlations else {},
             body=NO_BODY if body is None else msgspec.Raw(body),
         )
+
+    def _states(self, rule: RuleInfo, policy: Policy) -> dict[str, State]:
+        """What each correlation that the rule serves may do in the tenant."""
+        infos = [each.info for each in self._served.get(rule.id, ())]
+        states = {each.id: policy.state(each.id, each.level, each.ruleset) for each in infos}
+        return {each: state for each, state in states.items() if state is not State.OFF}
 
     def _context(
         self, tenant: str, related: Mapping[str, Sequence[str]]

@@ -93,6 +93,10 @@ class Correlator:
         changed, self._changed = self._changed, {}
         return [found for bucket in changed if (found := self._found(bucket)) is not None]
 
+    def settle(self) -> None:
+        """What came true so far is known."""
+        self._changed.clear()
+
     def close(self) -> list[Found]:
         """No more comes: `take`, and all that had to wait for the end of a window."""
         falling: list[Found] = []

@@ -22,6 +22,7 @@ from detection.worker import Detection
 from enrichment.enrichers.add_asset import AddAsset
 from enrichment.register import Asset, AssetRegister
 from rules.catalog import RuleInfo
+from rules.correlations import Correlation
 
 PLACE = Partition("events.school", 2)
 NOW = datetime(2026, 11, 24, 13, 47, 3, tzinfo=UTC)
@@ -43,6 +44,7 @@ class Containing:
     """Rules that match the lines which contain their id; garbage anywhere is refused."""
 
     version = "rules-1"
+    correlations: Sequence[Correlation] = ()
 
     def __init__(self, *rules: RuleInfo) -> None:
         self.rules = rules

@@ -140,7 +140,7 @@ def test_temporal_asks_for_all_rules_and_ordered_for_their_order(
         ({"type": "value_median", "condition": {"field": "bytes", "lte": 15}}, True),
         ({"type": "value_median", "condition": {"field": "bytes", "gt": 15}}, False),
         ({"type": "value_percentile",
-          "condition": {"field": "bytes", "percentile": 90, "eq": 48}}, True),
+          "condition": {"field": "bytes", "percentile": 90, "gt": 47}}, True),
         ({"type": "value_percentile",
           "condition": {"field": "bytes", "percentile": 25, "gt": 20}}, False),
         ({"type": "event_count", "condition": {"lt": 5}}, True),
