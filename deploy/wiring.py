@@ -12,6 +12,7 @@ from collectors.health import Progress
 from deploy.refresh import follow, guard
 from deploy.settings import Settings
 from detection.live import live
+from detection.reasoning import Reasoner
 from detection.sigma.ruleset import Engine, load
 from enrichment.enrichers.add_asset import AddAsset
 from enrichment.register import AssetRegister
@@ -112,7 +113,8 @@ def serve_app(
 ) -> None:
     """Console and API until `stop` is set."""
     texts: dict[str, RuleText] = {}
-    guard(lambda: _read_rule_texts(settings, texts, stop), stop, "rule texts").start()
+    reasons = Reasoner(tuple(map(str, settings.detection.pipelines)))
+    guard(lambda: _read_rules(settings, texts, reasons, stop), stop, "rule texts").start()
     events = open_store(settings)
     services = Services(
         database,
@@ -120,6 +122,7 @@ def serve_app(
         endpoints=endpoints(settings),
         rules=texts,
         status=progress.report,
+        reasons=reasons,
     )
     config = uvicorn.Config(
         create_app(services, pages=create_console(services)),
@@ -139,7 +142,9 @@ def serve_app(
     events.close()
 
 
-def _read_rule_texts(settings: Settings, texts: dict[str, RuleText], stop: threading.Event) -> None:
+def _read_rules(
+    settings: Settings, texts: dict[str, RuleText], reasons: Reasoner, stop: threading.Event
+) -> None:
     """Fill in what rules say to people; thousands of them take seconds, so pages come first."""
     read_in = catalog.read(settings.detection.rules)
     written = [rule.info for rule in read_in.rules if rule.correlation is None]
@@ -153,4 +158,6 @@ def _read_rule_texts(settings: Settings, texts: dict[str, RuleText], stop: threa
             advice=info.advice,
             tags=info.tags,
         )
+    paths = {rule.info.id: rule.info.path for rule in read_in.rules}
+    reasons.learn(paths, {each.info.id for each in read_in.correlations})
     stop.wait()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from detection.reason import Explain
 from tenants.access import Principal
 from tenants.assets import AssetBook
 from tenants.audit import Audit
@@ -29,14 +30,19 @@ class Services:
         endpoints: Endpoints,
         rules: Mapping[str, RuleText],
         status: Callable[[], dict[str, Any]],
+        reasons: Explain | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        """`rules` may be a mapping that changes; `status` is the report of collectors.health."""
+        """`rules` may be a mapping that changes; `status` is the report of collectors.health.
+
+        `reasons` says why a rule matched; without it no page does.
+        """
         self.database = database
         self.store = store
         self.endpoints = endpoints
         self.rules = rules
         self.status = status
+        self.reasons = reasons
         self.clock = clock
         self.signin = Signin(database, clock=clock)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from collectors.bus.contract import Overloaded
+from detection.reason import Reasons
 from tenants.access import Role
 from tenants.clock import moment, stamp
 from tenants.console import words
@@ -75,7 +76,7 @@ def alert_values(
         "description": rule.description if rule else "",
         "rule": _rule_facts(item),
         "evidence_note": _evidence_note(detail),
-        "events": _evidence(visit, detail),
+        **_evidence(visit, detail),
         "about": _about(detail),
         "entity_link": _entity_link(item),
         "history": _history(visit, detail, names),
@@ -143,9 +144,25 @@ def _evidence_note(detail: ItemDetail) -> str:
     return f"{carried}{of} matching {'event' if carried == 1 and not of else 'events'}"
 
 
-def _evidence(visit: Visit, detail: ItemDetail) -> list[EventView]:
+def _evidence(visit: Visit, detail: ItemDetail) -> dict[str, Any]:
+    """The events, with what made the rule match marked, and a sentence on the marks."""
     bodies = [one.body for one in detail.evidence if isinstance(one.body, dict)]
-    return [view(body, visit.moment, opened=at == 0) for at, body in enumerate(bodies)]
+    explain = visit.services.reasons
+    reasons = explain(detail.item.rule, bodies) if explain and bodies else None
+    marked = reasons.fields if reasons else [frozenset[str]()] * len(bodies)
+    events: list[EventView] = [
+        view(body, visit.moment, opened=at == 0, marked=fields)
+        for at, (body, fields) in enumerate(zip(bodies, marked, strict=True))
+    ]
+    return {"events": events, "marks_note": _marks_note(reasons)}
+
+
+def _marks_note(reasons: Reasons | None) -> str:
+    if reasons is None:
+        return ""
+    if any(reasons.fields):
+        return f"{words.MARKED} {words.SOME_MARKED[reasons.known]}".strip()
+    return words.NONE_MARKED[reasons.known]
 
 
 def _about(detail: ItemDetail) -> list[tuple[str, str]]:

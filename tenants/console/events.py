@@ -1,7 +1,7 @@
 """An event as a page shows it: one line of gist, the telling fields first, then the whole of it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tenants.console.words import Moment
@@ -98,13 +98,24 @@ class EventView(NamedTuple):
     gist: str
     source: str
     facts: Sequence[tuple[str, str]]
+    marked: Collection[str]
+    """Names of the facts that made a rule match."""
     raw: str
     size: str
     open: bool
 
 
-def view(event: Mapping[str, Any], moment: Callable[[str], Moment], *, opened: bool) -> EventView:
-    """An event with its `soc` object, as the store and alerts give it."""
+def view(
+    event: Mapping[str, Any],
+    moment: Callable[[str], Moment],
+    *,
+    opened: bool,
+    marked: Collection[str] = (),
+) -> EventView:
+    """An event with its `soc` object, as the store and alerts give it.
+
+    Fields that are `marked`, by their dotted names, come first.
+    """
     soc = event.get("soc", {})
     fields = dict(_flat({name: value for name, value in event.items() if name != "soc"}, ""))
     raw = json.dumps(event, indent=2, ensure_ascii=False)
@@ -112,7 +123,8 @@ def view(event: Mapping[str, Any], moment: Callable[[str], Moment], *, opened: b
         at=moment(str(soc.get("time") or soc.get("received") or "1970-01-01T00:00:00Z")),
         gist=_gist(fields),
         source=str(soc.get("source", "")),
-        facts=_facts(fields),
+        facts=_facts(fields, marked),
+        marked=marked,
         raw=raw,
         size=_size(len(raw.encode("utf-8", "backslashreplace"))),
         open=opened,
@@ -148,9 +160,10 @@ def _short(value: str) -> str:
     return one_line.rpartition("\\")[2] if path else one_line
 
 
-def _facts(fields: Mapping[str, str]) -> list[tuple[str, str]]:
+def _facts(fields: Mapping[str, str], marked: Collection[str]) -> list[tuple[str, str]]:
     names = [name for name in TELLING if name in fields]
     names += [name for name in fields if name not in names]
+    names.sort(key=lambda name: name not in marked)
     return [(name, _cut(fields[name], MAX_VALUE)) for name in names[:MAX_FACTS]]
 
 

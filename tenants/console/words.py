@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from detection.reason import Known
 from tenants.triage.queue import Item
 
 LEVELS = ("critical", "high", "medium", "low", "informational")
@@ -44,6 +45,21 @@ CHANGE_WORDS = {
     "closed": "Closed",
     "reopened": "Reopened",
     "noted": "Note added",
+}
+
+MARKED = "Marked fields made the rule match, as the rule is now."
+SOME_MARKED = dict.fromkeys(Known, "") | {
+    Known.CHANGED: "It has changed since and does not match the events without marks any more.",
+    Known.LARGE: "Very large events are not looked through.",
+}
+"""What is added where some events have marks."""
+NONE_MARKED = {
+    Known.ALL: "Nothing is marked: the rule matches because of what these events do not have.",
+    Known.STARTING: "Nothing is marked yet: the rules are still being read. Load the page again.",
+    Known.GONE: "Nothing is marked: the rule is no longer among those in use.",
+    Known.CHANGED: "Nothing is marked: the rule has changed since, and does not match these now.",
+    Known.COUNTED: "Nothing is marked: a correlation counts matches of other rules.",
+    Known.LARGE: "Nothing is marked: these events are too large to look through here.",
 }
 
 MARK_WORDS = {

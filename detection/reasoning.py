@@ -1,0 +1,114 @@
+"""Explains the events of alerts by the rules that there are now, each read when first asked for."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from sigma.exceptions import SigmaError
+
+from collectors.logsource import LogSource
+from detection.reason import Known, Reasons
+from detection.sigma.explain import Explainer, Reason
+from detection.sigma.ruleset import read_pipelines
+from detection.sigma.values import texts
+from rules import catalog
+
+MAX_WORK = 50_000_000
+"""Characters looked through for one alert: those of an event times the questions of the rule."""
+MAX_RULES = 256
+"""Rules kept taken apart."""
+
+
+class Reasoner:
+    """Rules by id, as files have them. Shared by threads."""
+
+    def __init__(self, pipelines: Sequence[str] = ()) -> None:
+        self._pipelines = pipelines
+        self._paths: Mapping[str, str] | None = None
+        self._correlations: Collection[str] = ()
+        self._explainers: OrderedDict[str, Explainer | None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def learn(self, paths: Mapping[str, str], correlations: Collection[str] = ()) -> None:
+        """Say in which file each rule is, and which ids are correlations."""
+        with self._lock:
+            self._paths, self._correlations = paths, correlations
+            self._explainers.clear()
+
+    def __call__(self, rule: str, events: Sequence[Mapping[str, Any]]) -> Reasons:
+        """See Explain. The same work for the same rule and events, so a page is never kept long."""
+        nothing = [frozenset[str]()] * len(events)
+        if self._paths is None:
+            return Reasons(Known.STARTING, nothing)
+        if rule in self._correlations and rule not in self._paths:
+            return Reasons(Known.COUNTED, nothing)
+        explainer = self._explainer(rule)
+        if explainer is None:
+            return Reasons(Known.GONE, nothing)
+        known, fields, work = Known.ALL, list(nothing), 0
+        for at, event in enumerate(events):
+            own = {name: value for name, value in event.items() if name != "soc"}
+            cost = explainer.size * (sum(map(len, texts(own))) + len(own))
+            if work + cost > MAX_WORK:
+                known = known if known is Known.CHANGED else Known.LARGE
+                continue
+            work += cost
+            explanation = explainer.explain(own, _logsources(event))
+            if explanation.matches:
+                fields[at] = frozenset(_named(own, explanation.reasons))
+            else:
+                known = Known.CHANGED
+        return Reasons(known, fields)
+
+    def _explainer(self, rule: str) -> Explainer | None:
+        with self._lock:
+            if rule not in self._explainers:
+                self._explainers[rule] = self._read(rule)
+                if len(self._explainers) > MAX_RULES:
+                    self._explainers.popitem(last=False)
+            self._explainers.move_to_end(rule)
+            return self._explainers[rule]
+
+    def _read(self, rule: str) -> Explainer | None:
+        path = (self._paths or {}).get(rule)
+        if path is None:
+            return None
+        try:
+            found = [each for each in catalog.read([path]).rules if each.info.id == rule]
+            pipeline = read_pipelines(self._pipelines)[0]
+            return Explainer(found[0], pipeline=pipeline) if found else None
+        except (OSError, ValueError, SigmaError):
+            return None
+
+
+def _logsources(event: Mapping[str, Any]) -> Iterator[LogSource]:
+    soc = event.get("soc")
+    listed = soc.get("logsources") if isinstance(soc, dict) else None
+    for text in listed if isinstance(listed, list) else ():
+        if isinstance(text, str) and text.count("/") == 2:
+            yield LogSource.parse(text)
+
+
+def _named(event: Mapping[str, Any], reasons: Sequence[Reason]) -> Iterator[str]:
+    """The names of the values that the reasons speak of."""
+    for path, value in _leaves(event, ""):
+        here = set(texts({path: value}))
+        for reason in reasons:
+            if _speaks_of(reason, path) and not here.isdisjoint(reason.values):
+                yield path
+                break
+
+
+def _speaks_of(reason: Reason, path: str) -> bool:
+    """A list stands under the name of its field, whatever objects are in it."""
+    field = reason.field
+    return field is None or field == path or field.startswith(f"{path}.")
+
+
+def _leaves(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _leaves(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", inner
