@@ -23,6 +23,8 @@ MEASURES = frozenset({"value_sum", "value_avg", "value_percentile", "value_media
 MAX_ORDERED = 8
 """Rules of an ordered condition with `and`, `or` and `not`, as every part of it is tried."""
 MAX_RULES = 100
+MAX_COUNT = 100_000
+"""As all that is counted is kept."""
 NOT_READ = (SigmaError, TypeError, ValueError, AttributeError, KeyError, RecursionError)
 """What pySigma says to a document that is something else."""
 
@@ -188,6 +190,8 @@ def _problem(found: Correlation) -> str | None:
         return "value_percentile needs `percentile: 0` to `100` in its condition"
     if found.kind in MEASURES and len(found.fields) > 1:
         return f"{found.kind} takes one field, got {len(found.fields)}"
+    if found.kind in COUNTS and found.threshold > MAX_COUNT:
+        return f"it counts to {found.threshold}; expected at most {MAX_COUNT}"
     if found.expression is not None:
         if found.kind == "temporal_ordered" and len(found.rules) > MAX_ORDERED:
             return f"an ordered condition takes at most {MAX_ORDERED} rules"

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from detection.sigma.measure import SECOND, Hit, Span
 from detection.sigma.values import OBJECT, find, number_of, text_of
-from detection.sigma.windows import MAX_HITS, Group
+from detection.sigma.windows import Group
 from rules.correlations import MEASURES, Correlation
 
 HOUR: Final = 3600 * SECOND
@@ -65,6 +65,8 @@ class Correlator:
         self._evicted = evicted
         self._spent = 0
         self._changed: dict[Bucket, None] = {}
+        self._rescued: dict[Bucket, dict[str, Hit]] = {}
+        """Of what has changed, the events that had to be forgotten before anyone asked."""
 
     def add(
         self,
@@ -90,12 +92,14 @@ class Correlator:
 
     def take(self) -> list[Found]:
         """What came true, or grew, since the last call."""
-        changed, self._changed = self._changed, {}
-        return [found for bucket in changed if (found := self._found(bucket)) is not None]
+        found = [each for bucket in self._changed if (each := self._found(bucket)) is not None]
+        self.settle()
+        return found
 
     def settle(self) -> None:
         """What came true so far is known."""
         self._changed.clear()
+        self._rescued.clear()
 
     def close(self) -> list[Found]:
         """No more comes: `take`, and all that had to wait for the end of a window."""
@@ -105,8 +109,8 @@ class Correlator:
                 for group in list(self._of(correlation)):
                     for start, end in group.closed():
                         bucket = Bucket(correlation.info.id, group.key, start)
-                        hits = self._leaves(group.between(start, end))
-                        falling.append(Found(bucket, correlation, hits))
+                        if hits := self._leaves(group.between(start, end)):
+                            falling.append(Found(bucket, correlation, hits))
                         self._pass_on(bucket, start, end, lambda _: True)
         return self.take() + falling
 
@@ -136,13 +140,13 @@ class Correlator:
         if not group.add(hit):
             return
         self._charge(group, HIT_BYTES + self._weigh(hit.payload))
-        if len(group.hits) > MAX_HITS:
-            self._evicted(self._drop(group, len(group.hits) - MAX_HITS))
+        if len(group.hits) > group.most:
+            self._evict(group, len(group.hits) - group.most + group.most // 10)
         if correlation.rising:
             self._mark(group, hit, only)
         while self._spent > self._memory and len(self._groups) > 1:
             _, oldest = self._groups.popitem(last=False)
-            self._evicted(self._drop(oldest, len(oldest.hits)))
+            self._evict(oldest, len(oldest.hits))
 
     def _mark(self, group: Group, hit: Hit, only: Callable[[str], bool]) -> None:
         """Note which buckets a new hit changes, and tell those who ask for this correlation."""
@@ -150,19 +154,22 @@ class Correlator:
         for end in group.newly_firing(hit):
             bucket = Bucket(group.correlation.info.id, group.key, end // HOUR * HOUR)
             self._pass_on(bucket, end - length, end, only)
-        self._touch(group, hit.time)
+        self._touch(group, hit.time, hit.time)
 
-    def _touch(self, group: Group, time: int) -> None:
-        """What is in a window that fires has changed, there and wherever it is referred to."""
+    def _touch(self, group: Group, start: int, stop: int) -> None:
+        """Something happened between two times: note what it changes, by way of others too."""
+        ends = group.ends_between(start, stop)
+        if not ends:
+            return
         identity = group.correlation.info.id
+        for hour in range(ends[0] // HOUR * HOUR, ends[-1] + 1, HOUR):
+            self._changed[Bucket(identity, group.key, hour)] = None
         fields = dict(zip(group.correlation.group_by, group.key, strict=True))
-        for end in group.ends_near(time):
-            self._changed[Bucket(identity, group.key, end // HOUR * HOUR)] = None
-            for outer in self._asking.get(identity, ()):
-                key = _group(outer, identity, fields)
-                above = None if key is None else self._groups.get((outer.info.id, key))
-                if above is not None:
-                    self._touch(above, end)
+        for outer in self._asking.get(identity, ()):
+            key = _group(outer, identity, fields)
+            above = None if key is None else self._groups.get((outer.info.id, key))
+            if above is not None:
+                self._touch(above, ends[0], ends[-1])
 
     def _pass_on(self, bucket: Bucket, start: int, end: int, only: Callable[[str], bool]) -> None:
         """A correlation that came true is a match to those that refer to it, one a bucket."""
@@ -174,10 +181,23 @@ class Correlator:
 
     def _found(self, bucket: Bucket) -> Found | None:
         group = self._groups.get((bucket.correlation, bucket.group))
-        hits = [] if group is None else group.fired(bucket.start, bucket.start + HOUR)
-        if group is None or not hits:
-            return None
-        return Found(bucket, group.correlation, self._leaves(hits))
+        events = dict(self._rescued.get(bucket, {}))
+        if group is not None:
+            events |= self._events(group, bucket)
+        hits = sorted(events.values(), key=lambda each: each[:3])
+        return Found(bucket, self._definitions[bucket.correlation], hits) if hits else None
+
+    def _events(self, group: Group, bucket: Bucket) -> dict[str, Hit]:
+        fired = group.fired(bucket.start, bucket.start + HOUR)
+        return {hit.event: hit for hit in self._leaves(fired)}
+
+    def _evict(self, group: Group, count: int) -> None:
+        """Let go of hits, though not of what has come true with them and nobody knows yet."""
+        for hour in dict.fromkeys(end // HOUR * HOUR for end in group.ends):
+            bucket = Bucket(group.correlation.info.id, group.key, hour)
+            if bucket in self._changed:
+                self._rescued.setdefault(bucket, {}).update(self._events(group, bucket))
+        self._evicted(self._drop(group, count))
 
     def _leaves(self, hits: Iterable[Hit]) -> list[Hit]:
         """The events at the bottom, each once, the oldest first."""

@@ -2,7 +2,7 @@
 
 import operator
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain, combinations
 from typing import Any, Final, NamedTuple
 
@@ -43,16 +43,33 @@ def holds(correlation: Correlation, hits: Sequence[Hit]) -> bool:
     return measured is not None and _OPERATORS[correlation.op](measured, correlation.threshold)
 
 
-def _events(_: Correlation, hits: Sequence[Hit]) -> float:
-    return len({hit.event for hit in hits})
+def marker(correlation: Correlation, hit: Hit) -> str | float | None:
+    """What of a hit the correlation tells apart; None where that is nothing."""
+    if correlation.kind == "event_count":
+        return hit.event
+    return hit.value if correlation.kind == "value_count" else hit.rule
 
 
-def _values(_: Correlation, hits: Sequence[Hit]) -> float:
-    return len({hit.value for hit in hits if hit.value is not None})
+def conceivable(correlation: Correlation, markers: Collection[str | float]) -> bool:
+    """Whether hits with these markers may do for a correlation that only rises."""
+    if correlation.kind == "value_sum":
+        return True
+    if correlation.expression is not None:
+        present = {str(each) for each in markers}
+        return _true(correlation.expression, present, present)
+    return _OPERATORS[correlation.op](len(markers), correlation.threshold)
 
 
-def _rules(_: Correlation, hits: Sequence[Hit]) -> float:
-    return len({hit.rule for hit in hits})
+def _distinct(correlation: Correlation, hits: Sequence[Hit]) -> float:
+    """How many markers there are; once past the threshold more of them change nothing."""
+    seen: set[str | float] = set()
+    for hit in hits:
+        mark = marker(correlation, hit)
+        if mark is not None:
+            seen.add(mark)
+            if len(seen) > correlation.threshold:
+                break
+    return len(seen)
 
 
 def _ordered(correlation: Correlation, hits: Sequence[Hit]) -> float:
@@ -150,9 +167,9 @@ _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "neq": operator.ne,
 }
 _MEASURES: Final[Mapping[str, Callable[[Correlation, Sequence[Hit]], float | None]]] = {
-    "event_count": _events,
-    "value_count": _values,
-    "temporal": _rules,
+    "event_count": _distinct,
+    "value_count": _distinct,
+    "temporal": _distinct,
     "temporal_ordered": _ordered,
     "value_sum": _sum,
     "value_avg": _average,

@@ -75,6 +75,7 @@ def test_what_serves_a_correlation_matches_on_its_own_only_if_that_says_so(tmp_p
         ({"timespan": None}, "without timespan"),
         ({"condition": None}, "without condition"),
         ({"condition": {"near": 3}}, "exactly one condition item"),
+        ({"condition": {"gte": 100_001}}, "expected at most 100000"),
         ({"rules": ["nobody"]}, "no rule has the id or name 'nobody'"),
         ({"rules": ["fail", "fail"]}, "named twice"),
         ({"rules": []}, "1 to 100 rules, got 0"),
