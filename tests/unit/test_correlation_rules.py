@@ -1,11 +1,13 @@
 """Which correlations load, which are refused and why, and what old conditions become."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+import rules
 from detection.sigma import Engine, load
 from rules.catalog import read
 from rules.checks import check
@@ -181,3 +183,15 @@ def test_46_of_the_public_old_rules_load_and_the_others_say_why(corpora: Path) -
     assert len(catalog.correlations) == 46
     assert len(refused) == 8
     assert all("`| near` never said how near" in fault.message for fault in refused)
+
+
+def test_the_example_for_rule_authors_loads_beside_its_rules(tmp_path: Path) -> None:
+    readme = Path(rules.__file__).with_name("README.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```yaml\n(title: [^`]*\ncorrelation:.*?)```", readme, re.DOTALL)
+    many = correlation(3, "many_failures", rules=["fail"])
+
+    engine = loaded(
+        tmp_path, yaml.safe_load(example), many, rule(1, "fail"), rule(2, "login_success")
+    )
+
+    assert (len(engine.correlations), engine.faults) == (2, ())

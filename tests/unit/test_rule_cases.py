@@ -224,7 +224,7 @@ def test_what_is_no_condition_is_refused(condition: str) -> None:
 
 def test_the_example_for_rule_authors_is_sound(tmp_path: Path) -> None:
     readme = Path(rules.__file__).with_name("README.md").read_text(encoding="utf-8")
-    rule_text, cases_text = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    rule_text, cases_text, *_ = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
     (tmp_path / "example.yml").write_text(rule_text)
     (tmp_path / "example.cases.yml").write_text(cases_text)
 
