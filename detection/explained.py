@@ -83,9 +83,7 @@ def _part(part: Part, depth: int, first: Part | None, ink: Ink) -> Iterator[str]
     here = ink.bold("  ◄ failed first") if part is first else ""
     yield f"{'  ' * depth}{ink.mark(part.held)} {part.says}: {_told(part)}{here}"
     shown = part.parts
-    if (
-        part.listed
-    ):  # the event's value stands above, so what holds comes first and the rest is counted
+    if part.listed:  # the event's value stands above; what holds comes first, the rest is counted
         shown = tuple(each for each in part.parts if each.held)
         shown += tuple(each for each in part.parts if not each.held)[:MAX_ALIKE]
     for each in shown:

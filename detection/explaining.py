@@ -17,6 +17,8 @@ from detection.sigma.ruleset import read_pipelines
 from rules.catalog import line_for, read
 from rules.documents import Fault
 
+COUNTED = "a correlation counts matches of other rules; one event has nothing to explain"
+
 
 def explain(
     rule_paths: Sequence[str],
@@ -95,6 +97,9 @@ def _explainers(
     pipeline: ProcessingPipeline | None = read_pipelines(pipelines)[0]
     catalog = read(paths)
     faults += catalog.faults
+    for each in catalog.correlations:
+        if "detection" not in each.document.content:  # else its rule is explained
+            faults.append(Fault(each.info.path, each.info.line, COUNTED))
     for rule in catalog.rules:
         try:
             yield Explainer(rule, pipeline=pipeline, lists=lists)

@@ -232,3 +232,16 @@ def test_a_rule_that_cannot_be_used_is_a_fault_and_hides_no_other(
     assert outcome.code == 0
     assert "broken.yml:" in outcome.err
     assert "1 of 1 rules match" in outcome.err
+
+
+def test_a_correlation_is_told_to_have_nothing_to_explain(rules: Path, events: Path) -> None:
+    (rules / "many.yml").write_text(
+        "title: Many\nid: 00000000-0000-4000-8000-000000000005\nlevel: high\ncorrelation:\n"
+        "    type: event_count\n    rules: 00000000-0000-4000-8000-000000000001\n"
+        "    group-by: [User]\n    timespan: 5m\n    condition: {gte: 3}\n"
+    )
+
+    outcome = run(rules, str(events))
+
+    assert "many.yml:1: a correlation counts matches" in outcome.err
+    assert outcome.err.endswith("1 of 1 rules match\n")
