@@ -22,6 +22,8 @@ MAX_CUT_TEXT = 100_000
 """Characters kept of an event that does not fit even without its original."""
 AHEAD = timedelta(minutes=5)
 LATE = timedelta(hours=24)
+SYSLOG_ID = "citysoc@32473"
+"""Structured data (RFC 5424) in which a sender may give its own id, so that a repeat is known."""
 UNPARSED_MARKS = frozenset({"parse_failed", "cut"})
 
 
@@ -159,9 +161,19 @@ class _Door:
             own = fields.get(identity.field)
             if isinstance(own, str | int) and own != "" and not isinstance(own, bool):
                 return f"id:{own}"
+        if own := _syslog_id(fields):
+            return f"id:{own}"
         if identity.key:
             return f"key:{identity.key}:{identity.first + number}"
         return f"{identity.nonce}:{number}"
+
+
+def _syslog_id(fields: dict[str, Any]) -> str:
+    """The id that a syslog sender gave in `[citysoc@32473 id="…"]`, empty without one."""
+    data = fields.get("structured_data")
+    element = data.get(SYSLOG_ID) if isinstance(data, dict) else None
+    own = element.get("id") if isinstance(element, dict) else None
+    return own if isinstance(own, str) else ""
 
 
 def _original(parsed: Parsed, data: bytes) -> str | None:

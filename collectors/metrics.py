@@ -15,7 +15,9 @@ EVENTS_UNPARSED = Counter(
 DOOR_REFUSED = Counter(
     "citysoc_door_refused_total", "Requests or datagrams refused whole.", ["door", "reason"]
 )
-RECORDS_READ = Counter("citysoc_records_read_total", "Bus records that a stage has done.", ["stage"])
+RECORDS_READ = Counter(
+    "citysoc_records_read_total", "Bus records that a stage has done.", ["stage"]
+)
 EVENTS_READ = Counter("citysoc_events_read_total", "Lines of those records.", ["stage"])
 DEAD_LETTERS = Counter(
     "citysoc_dead_letters_total", "Records or lines set aside as malformed.", ["stage"]

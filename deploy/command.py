@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -115,6 +116,7 @@ def detect(
     ] = False,
 ) -> None:
     """Run rules over files, offline; one JSON object a line for each match."""
+    began = time.perf_counter() - time.process_time()  # what starting Python took is loading too
     from detection.offline import detect as run_detect
 
     raise typer.Exit(
@@ -126,6 +128,7 @@ def detect(
             out=sys.stdout.buffer,
             err=sys.stderr,
             stats=stats,
+            started=began,
         )
     )
 

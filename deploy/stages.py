@@ -10,6 +10,7 @@ from collectors.bus.embedded import EmbeddedBus
 from collectors.bus.loop import run as run_loop
 from collectors.health import Progress, serve_health
 from collectors.route import RouteTable
+from collectors.sources.sockets import PortTaken
 from deploy import wiring
 from deploy.logs import configure
 from deploy.refresh import FAILED, follow, guard
@@ -27,7 +28,11 @@ def run_stage(stage: str, settings: Settings) -> int:
     stop = stop_signal()
     settings.data.mkdir(parents=True, exist_ok=True)
     LOG.info("stage starts", port=settings.stage_port(stage))
-    _STAGES[stage](settings, stop)
+    try:
+        _STAGES[stage](settings, stop)
+    except PortTaken as taken:
+        LOG.error("stage can't start", reason=str(taken))
+        return 2
     LOG.info("stage ends")
     return 1 if FAILED.is_set() else 0
 
@@ -100,10 +105,11 @@ def _indexer(settings: Settings, stop: threading.Event) -> None:
         bus = wiring.open_bus(settings)
         registry = wiring.open_registry(settings)
         store = wiring.open_store(settings)
+        indexer = Indexer(bus, store)
         _housekeeping(settings, registry, stop)
         run_loop(
             bus,
-            Indexer(bus, store),
+            indexer,
             group="indexer",
             topics="events.",
             stage="indexer",
@@ -111,6 +117,7 @@ def _indexer(settings: Settings, stop: threading.Event) -> None:
             progress=progress,
             batch=wiring.INDEXER_BATCH,
         )
+        indexer.close()
         store.close()
 
 

@@ -7,7 +7,8 @@ from typing import Any, TextIO
 
 from detection.sigma.ruleset import Engine, build
 from rules.cases import Case, read_cases
-from rules.catalog import Catalog, Document, Fault, Rule, RuleInfo, parse, read
+from rules.catalog import Catalog, Rule, RuleInfo, parse, read
+from rules.documents import Document, Fault
 from rules.mutants import mutants
 
 

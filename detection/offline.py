@@ -1,35 +1,25 @@
 """Rules over files, without a running system: the work behind `citysoc detect`."""
 
 import gc
-import gzip
-import io
 import json
-import sys
+import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import BinaryIO, TextIO
 
-import msgspec
 import yaml
 
 from collectors.bus.contract import Malformed
-from collectors.codec import dumps, loads
-from collectors.formats.json_object import flat
-from collectors.formats.parsed import MAX_LINE
-from collectors.logsource import LogSource
-from collectors.recognise import READS, WINDOWS_FIELDS, hinted, logsources
-from collectors.sources.files import ENDINGS, read_events
+from collectors.codec import dumps
+from collectors.sources.files import ENDINGS
+from detection.records import events
 from detection.sigma import Engine, RuleInfo, load
 
 WRONG_CALL = 2
 FLUSH_BYTES = 65_536
 PROGRESS_EVERY = 20_000
 """Events between two words on the progress, on a terminal."""
-CHUNK_BYTES = 1 << 18
-MAX_SHAPES = 10_000
-"""Kinds of events whose recognition is remembered."""
-LINES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
 
 
 def detect(
@@ -69,11 +59,14 @@ def detect(
     try:
         for path in event_paths:
             run.file(path)
+        run.finish()
+    except BrokenPipeError:  # whoever reads the matches has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        return 0
     except (OSError, Malformed) as error:
+        run.finish()
         print(f"citysoc detect: {error}", file=err)
         return WRONG_CALL
-    finally:
-        run.finish()
     if stats:
         print(json.dumps(run.figures(loaded - began, time.perf_counter() - loaded)), file=err)
     return 0
@@ -144,99 +137,6 @@ class _Run:
         if len(self._pending) * len(line) > FLUSH_BYTES:
             self._out.writelines(self._pending)
             self._pending.clear()
-
-
-class Event(msgspec.Struct, frozen=True):
-    """One record of a file."""
-
-    number: int
-    """Counts every record of the file from 0."""
-    fields: dict[str, Any] | None
-    """None where the record is not an event."""
-    logsources: tuple[LogSource, ...]
-    line: bytes
-    """The JSON that the fields come from, empty where it is none."""
-
-
-def events(path: str) -> Iterator[Event]:
-    """Every record of a file. An event's own `logsource` object replaces recognition."""
-    recognise = _Recogniser()
-    if path == "-" or path.endswith(LINES):
-        for number, line in enumerate(_lines(path)):
-            fields = _object(line)
-            if fields is None:
-                yield Event(number, None, (), b"")
-            else:
-                yield Event(number, fields, recognise(fields, "json"), line)
-        return
-    for record in read_events(path):
-        found = record.fields
-        sources = recognise(found, record.format) if found is not None else ()
-        yield Event(record.index, found, sources, b"")
-
-
-def _lines(path: str) -> Iterator[bytes]:
-    """The lines of a file or of standard input that are not blank."""
-    rest = b""
-    with _opened(path) as stream:
-        while chunk := stream.read1(CHUNK_BYTES):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                if line and not line.isspace():
-                    yield line
-    if rest and not rest.isspace():
-        yield rest
-
-
-def _opened(path: str) -> gzip.GzipFile | io.BufferedReader:
-    if path == "-":
-        return open(sys.stdin.fileno(), "rb", closefd=False)
-    return gzip.open(path) if path.endswith(".gz") else Path(path).open("rb")
-
-
-def _object(line: bytes) -> dict[str, Any] | None:
-    """The fields of a line of JSON, None where it is not an object or too long for any door."""
-    if len(line) > MAX_LINE:
-        return None
-    try:
-        value = loads(line)
-    except ValueError:
-        return None
-    return flat(value) if isinstance(value, dict) else None
-
-
-class _Recogniser:
-    """Says what an event is, and remembers it for Windows events of one kind."""
-
-    def __init__(self) -> None:
-        self._plain: dict[tuple[str, ...], bool] = {}
-        self._known: dict[tuple[Any, ...], tuple[LogSource, ...]] = {}
-
-    def __call__(self, fields: dict[str, Any], form: str) -> tuple[LogSource, ...]:
-        if "logsource" in fields and (hints := hinted(fields)):
-            return hints
-        shape = tuple(fields)
-        plain = self._plain.get(shape)
-        if plain is None:
-            plain = self._remember(shape)
-        if not plain:
-            return logsources(fields, form)
-        channel, provider, event = map(fields.get, WINDOWS_FIELDS)
-        simple = (channel.__class__ is str or channel is None) and event.__class__ is int
-        if not simple or not (provider.__class__ is str or provider is None):
-            return logsources(fields, form)
-        key = (form, channel, provider, event)
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = logsources(fields, form)
-        return found
-
-    def _remember(self, shape: tuple[str, ...]) -> bool:
-        if len(self._plain) > MAX_SHAPES or len(self._known) > MAX_SHAPES:
-            self._plain.clear()
-            self._known.clear()
-        plain = self._plain[shape] = READS.intersection(shape).issubset(WINDOWS_FIELDS)
-        return plain
 
 
 def _check(path: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rules.catalog import CASES_ENDING, Catalog, Document, Fault, documents, read_file
+from rules.documents import CASES_ENDING, Document, Fault, documents, read_file
 
 KINDS = {"match": True, "no_match": False}
 
@@ -36,10 +36,10 @@ def read_cases(rule: str | Path) -> tuple[list[Case], list[Fault]]:
     path = cases_path(rule)
     if not path.is_file():
         return [], [Fault(str(path), 1, f"no cases: expected '{path.name}' beside the rule")]
-    catalog = Catalog()
-    found = list(documents(str(path), read_file(path, catalog), catalog.faults))
-    if catalog.faults:
-        return [], catalog.faults
+    faults: list[Fault] = []
+    found = list(documents(str(path), read_file(path, faults), faults))
+    if faults:
+        return [], faults
     if len(found) != 1 or not isinstance(found[0].content, dict):
         message = "expected one map with `match:` and `no_match:`, each a list of events"
         return [], [Fault(str(path), 1, message)]

@@ -1,39 +1,24 @@
-"""Reads Sigma rules from files and folders, collecting every fault with its file and line."""
+"""Reads Sigma rules, collecting every fault with its file and line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
-import yaml
 from sigma.exceptions import SigmaError
 from sigma.modifiers import SigmaWideModifier, modifier_mapping
 from sigma.rule import SigmaRule
 
 from collectors.logsource import LogSource
+from rules.documents import Document, Fault, documents, read_file, rule_files
 
 modifier_mapping.setdefault("utf16le", SigmaWideModifier)  # in the specification, not in pySigma
 
-RULE_ENDINGS = (".yml", ".yaml")
-CASES_ENDING = ".cases.yml"
-MAX_FILE_BYTES = 1_048_576
 DEFAULT_LEVEL = "medium"
 """Of a rule that names none; `rules check` asks for one."""
 HUNTING_TAG = "detection.threat-hunting"
-
-
-@dataclass(frozen=True, order=True)
-class Fault:
-    """Why a rule, or part of one, is not used. `line` counts from 1."""
-
-    path: str
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -52,21 +37,6 @@ class RuleInfo:
     advice: str = ""
     """One sentence for whoever gets the alert (the rule's own attribute `advice`)."""
     description: str = ""
-
-
-@dataclass(frozen=True)
-class Document:
-    """One YAML document of a file and where its lines are."""
-
-    path: str
-    line: int
-    content: Any
-    lines: dict[str, int]
-    """Line of each top-level key, and of each key below `detection`."""
-
-    def line_of(self, *names: str) -> int:
-        """The line of the first of these keys that the document has, else its own first line."""
-        return next((self.lines[name] for name in names if name in self.lines), self.line)
 
 
 @dataclass(frozen=True)
@@ -90,23 +60,6 @@ class Catalog:
     """Of every byte of every file read."""
 
 
-def rule_files(paths: Sequence[str | Path]) -> list[Path]:
-    """Every rule file named or below a folder named, once, in order. Cases files are no rules.
-
-    Raises FileNotFoundError for a path that is not there.
-    """
-    found: dict[Path, Path] = {}
-    for path in map(Path, paths):
-        if not path.exists():
-            raise FileNotFoundError(f"no rules at '{path}': expected a rule file or a folder")
-        candidates = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in candidates:
-            named = file == path or file.suffix in RULE_ENDINGS
-            if named and file.is_file() and not file.name.endswith(CASES_ENDING):
-                found.setdefault(file.resolve(), file)
-    return list(found.values())
-
-
 def read(paths: Sequence[str | Path]) -> Catalog:
     """Read all rules at `paths`; one bad rule never hides another.
 
@@ -116,9 +69,9 @@ def read(paths: Sequence[str | Path]) -> Catalog:
     digest = blake2b(digest_size=16)
     seen: dict[str, RuleInfo] = {}
     for file in rule_files(paths):
-        data = read_file(file, catalog)
-        digest.update(len(data).to_bytes(8, "big") + data)
         known = len(catalog.faults)
+        data = read_file(file, catalog.faults)
+        digest.update(len(data).to_bytes(8, "big") + data)
         found = list(documents(str(file), data, catalog.faults))
         catalog.failed += len(catalog.faults) - known
         for document in found:
@@ -137,27 +90,6 @@ def read(paths: Sequence[str | Path]) -> Catalog:
     catalog.rules.sort(key=lambda rule: rule.info.id)
     catalog.digest = digest.hexdigest()
     return catalog
-
-
-def documents(path: str, data: bytes, faults: list[Fault]) -> Iterator[Document]:
-    """The YAML documents of a file, as far as they can be read."""
-    try:
-        loader = yaml.CSafeLoader(data)
-    except yaml.YAMLError as error:
-        faults.append(_yaml_fault(path, error))
-        return
-    try:
-        while loader.check_node():
-            node = cast("yaml.Node", loader.get_node())
-            content = loader.construct_document(node)
-            if content is not None:
-                yield Document(path, node.start_mark.line + 1, content, dict(_lines(node)))
-    except yaml.YAMLError as error:
-        faults.append(_yaml_fault(path, error))
-    except (ValueError, RecursionError) as error:  # an impossible date, a bottomless nesting
-        faults.append(Fault(path, 1, f"YAML cannot be read: {error}"))
-    finally:
-        loader.dispose()
 
 
 def parse(document: Document, faults: list[Fault]) -> Rule | None:
@@ -227,42 +159,6 @@ def _info(sigma: SigmaRule, document: Document) -> RuleInfo:
         advice=str(sigma.custom_attributes.get("advice", "")).strip(),
         description=(sigma.description or "").strip(),
     )
-
-
-def read_file(file: Path, catalog: Catalog) -> bytes:
-    """A file's bytes; nothing, and a fault in the catalog, where it can't be had."""
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
-        problem = f"larger than {MAX_FILE_BYTES:,} bytes; split it"
-    except OSError as error:
-        data, problem = b"", f"cannot be read: {error.strerror}"
-    else:
-        if len(data) <= MAX_FILE_BYTES:
-            return data
-    catalog.faults.append(Fault(str(file), 1, problem))
-    catalog.failed += 1
-    return b""
-
-
-def _lines(node: yaml.Node) -> Iterator[tuple[str, int]]:
-    """Key and line, those below `detection` first so that the top level's win."""
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for key, value in node.value:
-        if key.value == "detection" and isinstance(value, yaml.MappingNode):
-            for name, definition in value.value:
-                yield from _lines(definition)
-                yield name.value, name.start_mark.line + 1
-    for key, _ in node.value:
-        if isinstance(key.value, str):
-            yield key.value, key.start_mark.line + 1
-
-
-def _yaml_fault(path: str, error: yaml.YAMLError) -> Fault:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
-    return Fault(path, mark.line + 1 if mark else 1, f"not YAML: {problem}")
 
 
 def _message(error: SigmaError) -> str:

@@ -7,16 +7,8 @@ import yaml
 from sigma.exceptions import SigmaError
 
 from rules.cases import read_cases
-from rules.catalog import (
-    Catalog,
-    Document,
-    Fault,
-    documents,
-    line_for,
-    parse,
-    read_file,
-    rule_files,
-)
+from rules.catalog import line_for, parse
+from rules.documents import Document, Fault, documents, read_file, rule_files
 
 
 def check(paths: Sequence[str | Path], *, library: bool = False) -> list[Fault]:
@@ -27,18 +19,18 @@ def check(paths: Sequence[str | Path], *, library: bool = False) -> list[Fault]:
     titles and levels. A rule of our own `library` must also have cases and advice. Raises
     FileNotFoundError for a path that is not there.
     """
-    catalog = Catalog()
+    faults: list[Fault] = []
     places: dict[str, str] = {}
     for file in rule_files(paths):
-        data = read_file(file, catalog)
-        catalog.faults += _repeated_keys(file, data)
-        for document in documents(str(file), data, catalog.faults):
-            catalog.faults += _check(document, places)
+        data = read_file(file, faults)
+        faults += _repeated_keys(file, data)
+        for document in documents(str(file), data, faults):
+            faults += _check(document, places)
             if library:
-                catalog.faults += _check_ours(document)
+                faults += _check_ours(document)
         if library:
-            catalog.faults += read_cases(file)[1]
-    return sorted(set(catalog.faults))
+            faults += read_cases(file)[1]
+    return sorted(set(faults))
 
 
 def _check(document: Document, places: dict[str, str]) -> Iterator[Fault]:

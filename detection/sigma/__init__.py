@@ -1,6 +1,7 @@
 """The Sigma engine: loads rules, says which match an event, and is quick about it."""
 
 from detection.sigma.ruleset import Engine, load
-from rules.catalog import Fault, RuleInfo
+from rules.catalog import RuleInfo
+from rules.documents import Fault
 
 __all__ = ["Engine", "Fault", "RuleInfo", "load"]

@@ -19,7 +19,8 @@ from detection.sigma.held import Sets
 from detection.sigma.plan import Plan
 from detection.sigma.scan import Scanners, cache_folder
 from detection.sigma.source import Source, compile_source
-from rules.catalog import Catalog, Fault, Rule, RuleInfo, line_for, read
+from rules.catalog import Catalog, Rule, RuleInfo, line_for, read
+from rules.documents import Fault
 
 ENGINE = b"sigma engine 1"
 """Part of every rule set's version: another engine may see other matches."""

@@ -21,7 +21,8 @@ REGEX_FLAGS = {
 ONE_CHARACTER = rb"(?:[\x00-\x7f]|[\xc0-\xff][\x80-\xbf]*)"
 """In UTF-8; a lone surrogate counts as one too. What follows it never is a continuation byte."""
 CACHE_ENVIRONMENT = "CITYSOC_CACHE"
-_SAFE = re.compile(rb"[a-z0-9]")
+_SPECIAL = re.compile(rb"[^A-Za-z0-9]")
+_VERSION = version("hyperscan").encode()
 
 
 class Scanner:
@@ -78,10 +79,11 @@ def is_hint(pattern: bytes) -> bool:
 
 def literal(text: str) -> bytes:
     """The text's UTF-8 bytes as a pattern that matches them alone."""
-    data = text.encode("utf-8", "surrogatepass")
-    return b"".join(
-        bytes((byte,)) if _SAFE.match(bytes((byte,))) else b"\\x%02x" % byte for byte in data
-    )
+    return _SPECIAL.sub(_escaped, text.encode("utf-8", "surrogatepass"))
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return b"\\x%02x" % found[0][0]
 
 
 class Scanners:
@@ -162,7 +164,7 @@ def _wild(pattern: Sequence[str | Wild]) -> bytes:
 
 
 def _digest(patterns: Sequence[tuple[bytes, int]]) -> str:
-    digest = blake2b(version("hyperscan").encode(), digest_size=16)
+    digest = blake2b(_VERSION, digest_size=16)
     for pattern, flags in patterns:
         digest.update(b"%d:%d:" % (flags, len(pattern)) + pattern)
     return digest.hexdigest()

@@ -196,7 +196,7 @@ def slices(folder: Path) -> Iterator[tuple[str, Path]]:
 def _months_near(hour: str) -> frozenset[str]:
     start = datetime.fromisoformat(f"{hour}:00:00Z")
     steps = (-RETRY_WINDOW, RETRY_WINDOW + timedelta(hours=1))
-    return frozenset((start + step).strftime("%Y-%m") for step in steps)
+    return frozenset((start + step).isoformat()[:7] for step in steps)
 
 
 def _entry(event: StoredEvent) -> Entry:
@@ -206,9 +206,9 @@ def _entry(event: StoredEvent) -> Entry:
         if not _TIME.fullmatch(getattr(event, name)):
             raise Malformed(f"{name}: expected UTC as collectors.event writes it")
     try:
-        microseconds(event.received)
+        _months_near(event.received[:13])
         return entry(Key(microseconds(event.time), bytes.fromhex(event.id)), event.line)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Malformed(f"event {event.id}: {error}") from error
 
 

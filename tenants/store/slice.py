@@ -202,11 +202,12 @@ class Slice:
         heads, data = row.fetchone()
         try:
             text = unpack(data)
-            return (
-                zip(keys(heads), text.split(b"\n"), strict=True) if may_hold(text, wanted) else ()
-            )
+            places = keys(heads)
         except (zlib.error, struct.error) as error:
             raise Damaged(f"{self.path}: block {number} can't be read: {error}") from error
+        if text.count(b"\n") + 1 != len(places):
+            raise Damaged(f"{self.path}: block {number} has not as many lines as keys")
+        return zip(places, text.split(b"\n"), strict=True) if may_hold(text, wanted) else ()
 
     def find(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """The lines of these ids, as far as the slice holds them."""

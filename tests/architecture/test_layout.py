@@ -44,13 +44,15 @@ def test_imports_go_upstream_only() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_module_catches_everything_or_unpickles(path: Path) -> None:
+def test_no_module_swallows_everything_or_unpickles(path: Path) -> None:
     tree = ast.parse(path.read_text("utf-8"))
 
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else ""
-            assert caught not in ("", "Exception", "BaseException"), f"{path}:{node.lineno}"
+            passed_on = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
+            broad = caught in ("", "Exception", "BaseException")
+            assert passed_on or not broad, f"{path}:{node.lineno}"
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
             assert "pickle" not in names, f"{path}:{node.lineno}"

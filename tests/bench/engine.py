@@ -19,7 +19,7 @@ from pathlib import Path
 
 from collectors.codec import loads
 from collectors.recognise import logsources
-from detection.offline import events
+from detection.records import events
 from detection.sigma import Engine, load
 
 ROOT = Path(__file__).parents[2]

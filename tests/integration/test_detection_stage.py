@@ -142,6 +142,7 @@ def test_a_match_becomes_a_signal_that_says_what_where_and_about_whom(bus: Embed
 
     assert [json.loads(value) for value in read(bus, "signals.")] == [
         {
+            "v": 1,
             "id": signal_id("school", "loud", f"{1:032x}"),
             "tenant": "school",
             "rule": "loud",

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from collectors.logsource import LogSource
 from detection.sigma import Engine, lookup
 from detection.sigma.ruleset import build
-from rules.catalog import Catalog, Document, parse
+from rules.catalog import Catalog, parse
+from rules.documents import Document
 from tests.property.naive_sigma import matches
 
 LOGSOURCE = LogSource("windows", "process_creation", "")

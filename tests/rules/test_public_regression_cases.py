@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from detection.offline import events
+from detection.records import events
 from detection.sigma import Engine, load
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ class Case(NamedTuple):
 
 def found_cases() -> list[Case]:
     return [
-        case_of(yaml.safe_load(info.read_bytes()), log)
+        case_of(yaml.load(info.read_bytes(), Loader=yaml.CSafeLoader), log)
         for info in sorted((CORPORA / "regression").rglob("info.yml"))
         for log in sorted(info.parent.glob("*.evtx"))
     ]

@@ -250,3 +250,11 @@ def test_syslog_without_structured_data_is_understood() -> None:
     assert fields["message"].startswith("Accepted")
     assert soc.time == "2026-11-24T11:59:00.500000Z"
     assert "linux//sshd" in soc.logsources
+
+
+def test_a_syslog_sender_may_give_its_own_id_so_that_a_repeat_is_the_same_event() -> None:
+    line = b'<38>1 2026-11-24T11:59:00Z web01 sshd 7 - [citysoc@32473 id="a-%d"] Accepted'
+
+    first, again, other = (ids(taken(line % n, nonce=str(t)))[0] for t, n in enumerate((1, 1, 2)))
+
+    assert first == again != other

@@ -3,6 +3,9 @@
 import gzip
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -200,3 +203,30 @@ def test_missing_rules_pipelines_and_lists_are_wrong_calls(rules: Path, tmp_path
 
     assert [outcome.code for outcome in outcomes] == [2] * 5
     assert all(outcome.errors.startswith("citysoc detect: ") for outcome in outcomes)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(rules: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(lines(*[HIT] * 5_000))
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    with os.fdopen(writing, "wb") as out:
+        code = detect([str(rules)], [str(path)], out=out, err=io.StringIO())
+
+    assert code == 0
+
+
+def test_events_come_from_standard_input_too(rules: Path) -> None:
+    program = (
+        "import sys; from detection.offline import detect;"
+        "sys.exit(detect(sys.argv[1:], ['-'], out=sys.stdout.buffer, err=sys.stderr))"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(rules)], input=lines(MISS, HIT), capture_output=True
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    [match] = map(json.loads, ran.stdout.splitlines())
+    assert (match["file"], match["event"]) == ("-", 1)

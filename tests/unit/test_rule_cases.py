@@ -1,11 +1,13 @@
 """Checks of rule files, and cases that notice whatever is left out of a rule."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+import rules
 from detection.cases import report, run_cases, surviving_mutants
 from rules.cases import read_cases
 from rules.catalog import read
@@ -218,3 +220,15 @@ def test_each_part_of_a_condition_is_left_out_once(condition: str, changed: list
 def test_what_is_no_condition_is_refused(condition: str) -> None:
     with pytest.raises(ValueError, match="condition"):
         parse(condition)
+
+
+def test_the_example_for_rule_authors_is_sound(tmp_path: Path) -> None:
+    readme = Path(rules.__file__).with_name("README.md").read_text(encoding="utf-8")
+    rule_text, cases_text = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "example.yml").write_text(rule_text)
+    (tmp_path / "example.cases.yml").write_text(cases_text)
+
+    [result] = run_cases([tmp_path])
+
+    assert result.sound
+    assert check([tmp_path], library=True) == []

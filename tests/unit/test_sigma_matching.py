@@ -10,7 +10,8 @@ from collectors.codec import dumps
 from collectors.logsource import LogSource
 from detection.sigma import Engine, lookup
 from detection.sigma.ruleset import build
-from rules.catalog import Catalog, Document, parse
+from rules.catalog import Catalog, parse
+from rules.documents import Document
 
 ASKED = LogSource("windows", "process_creation", "")
 ANYTHING = {"Image": "C:\\Windows\\cmd.exe", "n": 1}

@@ -81,7 +81,7 @@ def test_lone_surrogates_and_nul_are_replaced_but_bodies_stay(make_alert: Make) 
 def test_what_is_no_alert_of_the_tenant_is_refused(
     make_alert: Make, change: tuple[bytes, bytes], reason: str
 ) -> None:
-    line = b'{"v":1,' + msgspec.json.encode(make_alert())[1:]
+    line = msgspec.json.encode(make_alert())
 
     with pytest.raises(ValueError, match=reason):
         read_alert(line.replace(*change, 1), "school")
