@@ -69,13 +69,23 @@ def up(
     demo: Annotated[
         bool, typer.Option("--demo", help="Three organisations, their days and three attacks.")
     ] = False,
+    stack: Annotated[
+        str,
+        typer.Option(
+            "--stack",
+            help="`settings`: as the settings say. `local`: real Kafka, Elasticsearch and "
+            "PostgreSQL on this machine, in the data folder, for trying and for tests.",
+        ),
+    ] = "settings",
 ) -> None:
     """Start everything on this machine; Ctrl-C stops it."""
     from deploy.up import run_up
 
     if demo and data is None and config is None:
         data = Path("demo-data")
-    raise typer.Exit(run_up(_settings(config, data, port), config, demo=demo))
+    if stack not in {"settings", "local"}:
+        fail(f"no stack called {stack!r}; known: settings, local")
+    raise typer.Exit(run_up(_settings(config, data, port), demo=demo, local=stack == "local"))
 
 
 @app.command()
@@ -84,6 +94,9 @@ def run(
     config: Config = None,
     data: Data = None,
     port: Port = None,
+    worker: Annotated[
+        int, typer.Option("--worker", min=1, help="Which of several; moves its health port.")
+    ] = 1,
 ) -> None:
     """Run one stage in the foreground, logging JSON to standard error."""
     from deploy.stages import run_stage
@@ -93,7 +106,7 @@ def run(
         fail("the anomaly stage is not part of this version; nothing was started")
     if stage not in STAGES:
         fail(f"no stage called {stage!r}; known: {', '.join(STAGES)}")
-    raise typer.Exit(run_stage(stage, settings))
+    raise typer.Exit(run_stage(stage, settings, worker))
 
 
 @app.command()
