@@ -5,6 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import (
+    elasticsearch_server,
+    kafka_server,
+    own_servers,
+    postgresql_server,
+    pytest_configure,
+    pytest_unconfigure,
+)
+
+__all__ = [
+    "elasticsearch_server",
+    "kafka_server",
+    "own_servers",
+    "postgresql_server",
+    "pytest_configure",
+    "pytest_unconfigure",
+]
+
 ROOT = Path(__file__).parent.parent
 
 
