@@ -75,12 +75,12 @@ def _state(share: float, limits: SpaceSettings) -> str:
 
 
 class GuardedProducer:
-    """A producer that takes nothing while the disk is too full."""
+    """A producer that begins nothing while the disk is too full; what is begun is ended."""
 
     def __init__(self, producer: Producer, space: Space) -> None:
         self._producer = producer
         self._space = space
-        self.flush = producer.flush
+        self._begun = False
         self.close = producer.close
 
     def send(
@@ -93,8 +93,15 @@ class GuardedProducer:
         partition: int | None = None,
     ) -> None:
         """See Producer."""
-        self._space.require()
+        if not self._begun:
+            self._space.require()
+        self._begun = True
         self._producer.send(topic, value, key=key, headers=headers, partition=partition)
+
+    def flush(self) -> None:
+        """See Producer."""
+        self._begun = False
+        self._producer.flush()
 
 
 class GuardedBus:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from deploy.local.servers import start
+from deploy.local.servers import Running, start
 from deploy.settings import (
     DatabaseSettings,
     ElasticsearchSettings,
@@ -20,19 +20,22 @@ def local_stack(settings: Settings) -> Iterator[Settings]:
     """
     running = start(settings.data / "servers")
     try:
-        url_file = settings.data / "servers" / "database.url"
-        url_file.touch(mode=0o600)
-        url_file.write_text(running.postgresql)
-        yield settings.model_copy(
-            update={
-                "bus": settings.bus.model_copy(
-                    update={"kafka": KafkaSettings(servers=running.kafka)}
-                ),
-                "store": settings.store.model_copy(
-                    update={"elasticsearch": ElasticsearchSettings(url=running.elasticsearch)}
-                ),
-                "database": DatabaseSettings(url_file=url_file),
-            }
-        )
+        yield local_settings(settings, running)
     finally:
         running.stop()
+
+
+def local_settings(settings: Settings, running: Running) -> Settings:
+    """The same settings, on these servers."""
+    url_file = settings.data / "database.url"
+    url_file.touch(mode=0o600)
+    url_file.write_text(running.postgresql)
+    kafka = KafkaSettings(servers=running.kafka)
+    elasticsearch = ElasticsearchSettings(url=running.elasticsearch)
+    return settings.model_copy(
+        update={
+            "bus": settings.bus.model_copy(update={"kafka": kafka}),
+            "store": settings.store.model_copy(update={"elasticsearch": elasticsearch}),
+            "database": DatabaseSettings(url_file=url_file),
+        }
+    )

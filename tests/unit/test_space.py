@@ -46,6 +46,7 @@ def test_doors_take_nothing_from_95_percent_on_and_go_on_when_there_is_room(
     producer = GuardedBus(bus, disk.space()).producer()
 
     producer.send("events.school", b"{}")
+    producer.flush()
     disk.fill(95)
     with pytest.raises(Overloaded, match="95 % full"):
         producer.send("events.school", b"{}")
