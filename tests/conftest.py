@@ -12,6 +12,7 @@ from tests.servers import (
     postgresql_server,
     pytest_configure,
     pytest_unconfigure,
+    servers_folder,
 )
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "postgresql_server",
     "pytest_configure",
     "pytest_unconfigure",
+    "servers_folder",
 ]
 
 ROOT = Path(__file__).parent.parent

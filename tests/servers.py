@@ -74,11 +74,17 @@ def postgresql_server() -> servers.Running:
 
 
 @pytest.fixture
-def own_servers() -> Iterator[Callable[..., servers.Running]]:
-    """Starts servers that are this test's alone: `own_servers("kafka")`; stopped at its end."""
+def servers_folder() -> Iterator[Path]:
+    """A folder that servers under another account can live in; stopped and removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="citysoc-servers-"))
     try:
-        yield lambda *names: start(*names, folder=folder)
+        yield folder
     finally:
         servers.stop(folder)
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def own_servers(servers_folder: Path) -> Callable[..., servers.Running]:
+    """Starts servers that are this test's alone: `own_servers("kafka")`; stopped at its end."""
+    return lambda *names: start(*names, folder=servers_folder)

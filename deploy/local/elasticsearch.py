@@ -1,5 +1,6 @@
 """A single Elasticsearch node: its core server and the HTTP transport, nothing else."""
 
+import importlib.util
 import json
 import signal
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.local import jars, java
+from deploy.local.contract import Unavailable
 from deploy.local.place import Place
 
 HEAP = "1g"
@@ -32,6 +34,8 @@ class Elasticsearch:
 
     def prepare(self) -> None:
         """Make its folders."""
+        if importlib.util.find_spec("jpype") is None:
+            raise Unavailable("needs JPype to start Elasticsearch from Python: pip install jpype1")
         (self._folder / "config").mkdir(parents=True, exist_ok=True)
 
     def command(self) -> Sequence[str]:

@@ -35,6 +35,9 @@ super.users=User:ANONYMOUS;User:{administrator}
 allow.everyone.if.no.acl.found=false
 log.dirs={data}
 auto.create.topics.enable=false
+# A killed broker may come back when its last life has timed out.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 num.network.threads=2
 num.io.threads=4
 group.initial.rebalance.delay.ms=0

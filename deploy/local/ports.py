@@ -4,7 +4,7 @@ import random
 import socket
 
 LOWEST, HIGHEST = 15_000, 32_000
-"""Below what the system hands to clients, so that no connection of theirs sits on a server's port."""
+"""Below what the system hands to clients, so that none of them ever sits on a server's port."""
 TRIES = 200
 
 

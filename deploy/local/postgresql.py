@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ OWNER = "citysoc"
 """Both the database and the role that owns it and is bound by row-level security."""
 INSTALLED = Path("/usr/lib/postgresql")
 INITDB_SECONDS = 120
+LAST_LIFE_SECONDS = 10.0
+LOOK_SECONDS = 0.02
 
 ALWAYS = {
     "listen_addresses": "127.0.0.1",
@@ -29,7 +32,7 @@ ALWAYS = {
     "shared_buffers": "64MB",
     "password_encryption": "scram-sha-256",
 }
-FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
 """For tests: safe from kill -9 of the server, not from a power cut."""
 
 
@@ -60,6 +63,8 @@ class PostgreSQL:
         if self.account:
             shutil.chown(self._folder, self.account, self.account)
             self._check_way_in()
+        if (self._data / "postmaster.pid").exists():
+            self._wait_for_last_life()
         if not (self._data / "PG_VERSION").exists():
             self._initdb()
 
@@ -122,6 +127,14 @@ class PostgreSQL:
             said = done.stderr.strip().splitlines() or ["nothing"]
             raise Unavailable(f"postgresql could not make {self._data}: {said[0]}")
 
+    def _wait_for_last_life(self) -> None:
+        """After a kill: its children end by themselves, and until then no other may start."""
+        deadline = time.monotonic() + LAST_LIFE_SECONDS
+        while left := _processes_in(self._data):
+            if time.monotonic() > deadline:
+                raise Unavailable(f"processes {left} still use {self._data}: end them first")
+            time.sleep(LOOK_SECONDS)
+
     def _check_account(self) -> None:
         if self.account is None:
             return
@@ -153,6 +166,29 @@ class PostgreSQL:
             text=True,
             timeout=INITDB_SECONDS,
         )
+
+
+def _processes_in(data: Path) -> list[int]:
+    """What is left of a server: its lock's pid, if only as a zombie, and who works in `data`."""
+    try:
+        first = (data / "postmaster.pid").read_text().split()[:1]
+    except FileNotFoundError:
+        return []
+    found = {int(pid) for pid in first if _is_postgres(pid)}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink() == data:
+                found.add(int(process.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def _is_postgres(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().startswith("postgres")
+    except OSError:
+        return False
 
 
 def _program(name: str) -> str:

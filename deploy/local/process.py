@@ -8,8 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 LOOK_SECONDS = 0.02
-_CHILDREN: list[subprocess.Popen[bytes]] = []
-"""What this process started, kept so that an end is noticed and leaves no zombie."""
+KILL_SECONDS = 10.0
+IN_THE_BACKGROUND = """\
+{
+    "$@" </dev/null >>"$0" 2>&1 &
+    echo $!
+    exec >/dev/null 2>&1
+    wait
+} &
+"""
+"""The server's parent is a shell that waits for it, so that a killed one is no zombie for long and
+whoever started it may end before it or after it."""
 
 
 def spawn(
@@ -20,19 +29,18 @@ def spawn(
     account: str | None = None,
 ) -> int:
     """Start a command in a session of its own, its output added to `log`; returns its pid."""
-    identity = {"user": account, "group": account, "extra_groups": []} if account else {}
-    with log.open("ab") as output:
-        child = subprocess.Popen(  # noqa: S603 – a server's own command line
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=os.environ | dict(environment or {}),
-            start_new_session=True,
-            **identity,  # type: ignore[call-overload]
-        )
-    _CHILDREN.append(child)
-    return int(child.pid)
+    done = subprocess.run(  # noqa: S603 – a server's own command line
+        ["/bin/sh", "-c", IN_THE_BACKGROUND, log, *command],
+        env=os.environ | dict(environment or {}),
+        start_new_session=True,
+        check=True,
+        capture_output=True,
+        text=True,
+        user=account,
+        group=account,
+        extra_groups=[] if account else None,
+    )
+    return int(done.stdout)
 
 
 def alive(pid: int, folder: Path) -> bool:
@@ -40,9 +48,11 @@ def alive(pid: int, folder: Path) -> bool:
 
     A pid that went to another process meanwhile, or a zombie, is not alive.
     """
-    _reap()
     try:
         line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if not line:
+            # A zombie, whose other threads may still hold ports and files.
+            return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
     except (FileNotFoundError, ProcessLookupError):
         return False
     return os.fsencode(f"{folder}/") in line
@@ -68,10 +78,15 @@ def end(pid: int, folder: Path, number: signal.Signals, seconds: float) -> bool:
 
 
 def kill(pid: int, folder: Path) -> None:
-    """End a process without asking, as a power cut would, and wait until it is gone."""
+    """End a process without asking, and wait until it is gone.
+
+    Raises:
+        TimeoutError: it is still there after 10 s.
+
+    """
     ask(pid, folder, signal.SIGKILL)
-    if not wait_for_end(pid, folder, 10):
-        raise TimeoutError(f"process {pid} is still there 10 s after SIGKILL")
+    if not wait_for_end(pid, folder, KILL_SECONDS):
+        raise TimeoutError(f"process {pid} is still there {KILL_SECONDS:.0f} s after SIGKILL")
 
 
 def wait_for_end(pid: int, folder: Path, seconds: float) -> bool:
@@ -82,7 +97,3 @@ def wait_for_end(pid: int, folder: Path, seconds: float) -> bool:
             return False
         time.sleep(LOOK_SECONDS)
     return True
-
-
-def _reap() -> None:
-    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
