@@ -21,7 +21,8 @@ demo: $(VENV)/runtime ## start a city of three organisations under attack, in th
 
 test: $(VENV)/dev ## every test, in parallel; installs what it needs
 	@deploy/local/packages.sh
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+	@$(BIN)/python -m deploy.local fetch >/dev/null
+	CITYSOC_REQUIRE_SERVERS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 check: $(VENV)/dev ## format, lint, types, imports, rules
 	$(BIN)/ruff format --check .

@@ -59,23 +59,27 @@ class Place:
 
     def pids(self) -> dict[str, int]:
         """The living processes of this folder by name."""
-        try:
-            known = json.loads(self._pids.read_text())
-        except FileNotFoundError:
-            return {}
+        known = self._known()
         return {name: pid for name, pid in known.items() if process.alive(pid, self.folder)}
 
     def remember(self, name: str, pid: int) -> None:
         """Note that a process runs."""
-        _write(self._pids, self.pids() | {name: pid})
+        _write(self._pids, self._known() | {name: pid})
 
     def forget(self, name: str) -> None:
         """Note that a process has ended."""
-        left = {other: pid for other, pid in self.pids().items() if other != name}
+        left = {other: pid for other, pid in self._known().items() if other != name}
         if left:
             _write(self._pids, left)
         else:
             self._pids.unlink(missing_ok=True)
+
+    def _known(self) -> dict[str, int]:
+        try:
+            known: dict[str, int] = json.loads(self._pids.read_text())
+        except FileNotFoundError:
+            return {}
+        return known
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -51,8 +51,7 @@ def alive(pid: int, folder: Path) -> bool:
     try:
         line = Path(f"/proc/{pid}/cmdline").read_bytes()
         if not line:
-            # A zombie, whose other threads may still hold ports and files.
-            return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+            return _begins_or_ends(Path(f"/proc/{pid}"))
     except (FileNotFoundError, ProcessLookupError):
         return False
     return os.fsencode(f"{folder}/") in line
@@ -97,3 +96,13 @@ def wait_for_end(pid: int, folder: Path, seconds: float) -> bool:
             return False
         time.sleep(LOOK_SECONDS)
     return True
+
+
+def _begins_or_ends(process: Path) -> bool:
+    """Whether a process without a command line is one just being started, or not quite ended.
+
+    For an instant between two programs there is no command line; a zombie has none either, but
+    while it has threads left, they may hold ports and files.
+    """
+    state = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    return state not in ("Z", "X") or len(list((process / "task").iterdir())) > 1
