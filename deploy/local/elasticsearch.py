@@ -4,9 +4,9 @@ import importlib.util
 import json
 import signal
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from http.client import OK, HTTPConnection, HTTPException
 from pathlib import Path
 
 from deploy.local import jars, java
@@ -58,12 +58,14 @@ class Elasticsearch:
 
     def ready(self) -> bool:
         """Whether it answers, and every index that it has is readable."""
-        url = f"http://127.0.0.1:{self._place.port('elasticsearch')}/_cluster/health"
-        try:
-            with urllib.request.urlopen(url, timeout=1) as answer:
-                return json.load(answer)["status"] in ("green", "yellow")
-        except (urllib.error.URLError, OSError):
-            return False
+        port = self._place.port("elasticsearch")
+        with closing(HTTPConnection("127.0.0.1", port, timeout=1)) as node:
+            try:
+                node.request("GET", "/_cluster/health")
+                answer = node.getresponse()
+                return answer.status == OK and json.load(answer)["status"] in ("green", "yellow")
+            except (OSError, HTTPException):
+                return False
 
     def complete(self) -> None:
         """Nothing: templates and indices are their users' business."""

@@ -54,7 +54,7 @@ class Place:
         for name in PORTS[server]:
             if name not in known or not ports.is_free(known[name]):
                 taken = set(known.values())
-                known[name] = next(port for port in ports.free(len(PORTS)) if port not in taken)
+                known[name] = next(port for port in ports.free(len(taken) + 1) if port not in taken)
         _write(self._state, state)
 
     def pids(self) -> dict[str, int]:

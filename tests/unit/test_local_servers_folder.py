@@ -1,6 +1,7 @@
-"""What a machine lacks for the local servers is said in one line."""
+"""What the folder of the local servers keeps, and what a machine lacks for them, said in one line."""
 
 import os
+import socket
 import subprocess
 import sys
 import zipfile
@@ -150,6 +151,27 @@ def test_a_folder_that_the_database_cannot_reach_is_said(tmp_path: Path) -> None
 
     with pytest.raises(Unavailable, match=r"can't reach .*\(chmod o\+x\)"):
         servers.start(closed / "servers", kafka=False, elasticsearch=False, owner=None)
+
+
+def test_ports_are_kept_and_only_a_taken_one_is_drawn_anew(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.claim_ports("kafka")
+    names = ("kafka", "kafka_sasl", "kafka_controller")
+    before = {name: place.port(name) for name in names}
+
+    with socket.create_server(("127.0.0.1", before["kafka_sasl"])):
+        place.claim_ports("kafka")
+
+    after = {name: place.port(name) for name in names}
+    assert {name for name in names if before[name] != after[name]} == {"kafka_sasl"}
+    assert len(set(after.values())) == len(names)
+
+
+def test_passwords_are_for_their_owner_only(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+
+    assert len({place.secret(name) for name in ("kafka", "postgresql")}) == 2
+    assert (tmp_path / "servers.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_server_that_nobody_knows_is_named(tmp_path: Path) -> None:
