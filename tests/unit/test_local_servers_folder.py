@@ -1,4 +1,4 @@
-"""What the folder of the local servers keeps, and what a machine lacks for them, said in one line."""
+"""What the folder of the local servers keeps, and what a machine lacks for them."""
 
 import os
 import socket
