@@ -42,8 +42,9 @@ class Seen:
         """
         with self._failures():
             changed = self._connection.execute(
-                "INSERT INTO seen VALUES (?1, ?2, ?3, ?4) ON CONFLICT(tenant, id) DO UPDATE"
-                " SET received = ?3, taken = ?4 WHERE abs(received - ?3) > ?5",
+                "INSERT INTO seen VALUES (?, ?, ?, ?) ON CONFLICT(tenant, id) DO UPDATE"
+                " SET received = excluded.received, taken = excluded.taken"
+                " WHERE abs(received - excluded.received) > ?",
                 (tenant, bytes.fromhex(id_), received, taken, WINDOW),
             )
             return changed.rowcount > 0

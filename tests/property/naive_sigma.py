@@ -126,9 +126,12 @@ def says_nothing(value: Any, modifiers: list[str]) -> bool:
     """Whether any value at all would do: `*`, or a text that contains the empty one."""
     if {"re", "cidr"} & set(modifiers):
         return False
-    parts = wild(value)
     anywhere = {"contains", "startswith", "endswith", "anywhere"} & set(modifiers)
-    return all(part is MANY for part in parts) and bool(parts or anywhere)
+    for variant in variants(value, modifiers):
+        parts = [part for part in variant if part != ""]
+        if all(part is MANY for part in parts) and (parts or anywhere):
+            return True
+    return False
 
 
 def compare(modifiers: list[str], a: str, b: str) -> bool:

@@ -52,8 +52,9 @@ class EmbeddedBus:
             raise ValueError(f"a topic has a name and partitions: not {name!r} with {partitions}")
         with self._lock, self._file.writing() as connection:
             connection.execute(
-                "INSERT INTO topics VALUES (?1, ?2, ?3)"
-                " ON CONFLICT(name) DO UPDATE SET seconds = ?2, bytes = ?3",
+                "INSERT INTO topics VALUES (?, ?, ?)"
+                " ON CONFLICT(name) DO UPDATE"
+                " SET seconds = excluded.seconds, bytes = excluded.bytes",
                 (name, retention.seconds, retention.bytes),
             )
             made = connection.executemany(

@@ -75,11 +75,11 @@ class EmbeddedConsumer:
             return
         with self._file.writing() as connection:
             connection.executemany(
-                "INSERT INTO positions SELECT ?1, ?2, ?3, ?4 WHERE EXISTS"
-                " (SELECT 1 FROM owners WHERE grp = ?1 AND log = ?2 AND member = ?5)"
+                "INSERT INTO positions SELECT ?, ?, ?, ? WHERE EXISTS"
+                " (SELECT 1 FROM owners WHERE grp = ? AND log = ? AND member = ?)"
                 " ON CONFLICT(grp, log) DO UPDATE SET offset = excluded.offset,"
                 " note = excluded.note",
-                [(*row, self._membership.id) for row in mine],
+                [(*row, *row[:2], self._membership.id) for row in mine],
             )
 
     def committed(self, partition: Partition) -> Position | None:

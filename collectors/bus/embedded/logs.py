@@ -30,8 +30,8 @@ def find_logs(file: BusFile, prefix: str = "") -> dict[int, Log]:
     """Every log whose topic begins with `prefix`, by id."""
     rows = file.query(
         "SELECT id, topic, number, start, next FROM logs"
-        " WHERE substr(topic, 1, length(?1)) = ?1 ORDER BY topic, number",
-        (prefix,),
+        " WHERE substr(topic, 1, length(?)) = ? ORDER BY topic, number",
+        (prefix, prefix),
     )
     return {row[0]: Log(row[0], Partition(row[1], row[2]), row[3], row[4]) for row in rows}
 

@@ -144,8 +144,8 @@ class Membership:
             (self._group, self._prefix),
         )
         logs = connection.execute(
-            "SELECT id FROM logs WHERE substr(topic, 1, length(?1)) = ?1 ORDER BY topic, number",
-            (self._prefix,),
+            "SELECT id FROM logs WHERE substr(topic, 1, length(?)) = ? ORDER BY topic, number",
+            (self._prefix, self._prefix),
         )
         owners = connection.execute("SELECT log, member FROM owners WHERE grp = ?", (self._group,))
         return View(

@@ -84,8 +84,8 @@ def _unread(file: BusFile, log: Log) -> int:
     """The first offset that some group which subscribes to the log has not read."""
     rows = file.query(
         "SELECT min(coalesce(offset, 0)) FROM subscriptions AS s"
-        " LEFT JOIN positions AS p ON p.grp = s.grp AND p.log = ?1"
-        " WHERE substr(?2, 1, length(s.prefix)) = s.prefix",
+        " LEFT JOIN positions AS p ON p.grp = s.grp AND p.log = ?"
+        " WHERE substr(?, 1, length(s.prefix)) = s.prefix",
         (log.id, log.partition.topic),
     )
     slowest = rows[0][0]
