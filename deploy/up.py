@@ -39,6 +39,7 @@ def run_up(settings: Settings, *, demo: bool, local: bool) -> int:
             configure("up", closing.enter_context(_log_file(settings.data)))
             _check_ports(settings)
             if local:
+                settings.data.chmod(0o711)  # PostgreSQL's own user has to pass
                 console.print("starting Kafka, Elasticsearch and PostgreSQL …")
                 settings = closing.enter_context(local_stack(settings))
             return _run(settings, console, demo=demo)
