@@ -35,12 +35,18 @@ class KafkaSettings(_Section):
 
     servers: str
     """Brokers to ask first, `host:port,host:port`."""
+    prefix: str = ""
+    """What the names of our topics and groups begin with, on a cluster that others use too."""
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
     user: str = ""
     password_file: Path | None = None
     """Holds the SASL password; a secret never stands in the settings themselves."""
     ca_file: Path | None = None
-    """Authorities that the brokers' certificates must come from."""
+    """Authorities that the brokers' certificates must come from; the system's where left out."""
+    certificate_file: Path | None = None
+    """Our own certificate, where brokers ask for one."""
+    key_file: Path | None = None
     replication: Annotated[int, Field(ge=1, le=7)] = 1
     """Copies of every topic."""
 
