@@ -51,6 +51,7 @@ class Peek:
         with reaching("read a record"):
             reader = self._connected()
             reader.assign(list(left))
+            reader.resume(*left)  # what was paused last time stays so through assign
             for place, offset in left.items():
                 reader.seek(place, offset)
             deadline = monotonic() + self._settings.wait
