@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import (
     InvalidPartitionsError,
     TopicAlreadyExistsError,
@@ -144,15 +143,8 @@ class KafkaBus:
                     {self._cluster.full(name): shape}, wait_for_metadata=True
                 )
         except TopicAlreadyExistsError:
-            # another stage has just made it
-            self._configure(name)
-
-    def _configure(self, name: str) -> None:
-        resource = ConfigResource(
-            ConfigResourceType.TOPIC, self._cluster.full(name), _configs(self._settings)
-        )
-        with reaching("change a topic"):
-            self._cluster.admin.alter_configs([resource])
+            # another stage has just made it, with the same settings
+            self._cluster.wait_until_count(name, partitions)
 
     def _grow(self, name: str, partitions: int) -> None:
         try:
