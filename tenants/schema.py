@@ -1,6 +1,7 @@
 """The tables behind the queue: every one of a tenant's rows names its tenant."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -14,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration that makes exactly these tables."""
 
 metadata = MetaData(
@@ -25,6 +26,9 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+WIDE = Integer().with_variant(BigInteger(), "postgresql")
+"""For what counts without end; SQLite's integers have 64 bits anyway."""
 
 
 def _text(name: str, default: str | None = None) -> Column[str]:
@@ -148,7 +152,7 @@ items = Table(
     _text("entity_kind"),
     _text("entity_name"),
     _text("criticality"),
-    Column("matches", Integer, nullable=False),
+    Column("matches", WIDE, nullable=False),
     _text("first"),
     _text("last"),
     _text("opened"),
@@ -174,7 +178,7 @@ alerts = Table(
     Column("id", Text, primary_key=True),
     _text("item_id"),
     Column("revision", Integer, nullable=False),
-    Column("matches", Integer, nullable=False),
+    Column("matches", WIDE, nullable=False),
     _text("hour"),
     _text("first"),
     _text("last"),
@@ -203,7 +207,7 @@ alert_events = Table(
 notes = Table(
     "notes",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", WIDE, primary_key=True),
     _tenant(),
     _text("item_id"),
     _text("time"),
@@ -216,7 +220,7 @@ notes = Table(
 history = Table(
     "history",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", WIDE, primary_key=True),
     _tenant(),
     _text("item_id"),
     _text("time"),
@@ -231,7 +235,7 @@ history = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", WIDE, primary_key=True),
     Column("tenant_id", Text),
     _text("time"),
     _text("who"),
