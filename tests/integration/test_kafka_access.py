@@ -13,12 +13,12 @@ from kafka.errors import TopicAuthorizationFailedError
 
 from collectors.bus.contract import NoTopic, Partition, Position, Retention
 from collectors.bus.kafka import KafkaBus, KafkaSettings
-from collectors.bus.kafka.access import Access
+from collectors.bus.kafka.access import Access, acl
 from collectors.bus.kafka.grants import Grant, due
 from deploy.local.servers import Running
 from tests.contract.bus_kit import collect, commit, send, values, wait_for
 
-PASSWORD = "loopback only"  # noqa: S105 - of a broker that ends with the tests
+PASSWORD = "loopback only"
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,10 @@ def test_a_partner_reads_nothing_not_even_its_own(city: City, partner: str) -> N
     client = KafkaConsumer(
         **city.settings(partner).client(), group_id=None, auto_offset_reset="earliest"
     )
-    with contextlib.closing(client), pytest.raises(TopicAuthorizationFailedError):
+    with contextlib.closing(client):
         client.assign([TopicPartition(f"{city.prefix}events.{partner}", 0)])
-        wait_for(lambda: client.poll(timeout_ms=200))
+        with pytest.raises(TopicAuthorizationFailedError):
+            wait_for(lambda: client.poll(timeout_ms=200))
 
 
 def test_a_tenant_who_has_left_is_refused(city: City, partner: str, access: Access) -> None:
@@ -131,9 +132,12 @@ def test_a_tenant_who_has_left_is_refused(city: City, partner: str, access: Acce
     wait_for(lambda: not access.survey([city.school]).surplus)
 
     assert {grant.principal for grant in found.surplus} == {f"User:{partner}"}
-    with city.bus(partner) as bus, contextlib.closing(bus.producer()) as producer:
-        with pytest.raises(NoTopic):
-            producer.send(f"events.{partner}", b"{}")
+    with (
+        city.bus(partner) as bus,
+        contextlib.closing(bus.producer()) as producer,
+        pytest.raises(NoTopic),
+    ):
+        producer.send(f"events.{partner}", b"{}")
     assert access.survey([city.school])[1:] == ((), (), ())
 
 
@@ -178,11 +182,17 @@ def test_a_stage_is_refused_where_its_work_does_not_lead(city: City, access: Acc
             producer.send(f"alerts.{city.council}", b"{}")
 
 
+@pytest.mark.parametrize("name", ["*", "a", "Council", "council.x", "citysoc-detection"])
+def test_what_is_no_tenant_is_given_nothing(access: Access, name: str) -> None:
+    with pytest.raises(ValueError, match="tenant's id"):
+        access.bring([name])
+
+
 def test_what_somebody_else_has_allowed_is_shown_and_stays(city: City, access: Access) -> None:
     strange = Grant("User:visitor", "READ", "topic", f"{city.prefix}ev", prefixed=True)
     harmless = strange._replace(name=f"{city.prefix}else")
     with contextlib.closing(KafkaAdminClient(**city.administrator.client())) as admin:
-        admin.create_acls([acl_of(strange), acl_of(harmless)])
+        assert not admin.create_acls([acl(strange), acl(harmless)])["failed"]
         wait_for(lambda: access.survey(city.tenants).strange)
 
         found = access.bring(city.tenants)

@@ -75,7 +75,7 @@ class Access:
         found = self.survey(tenants)
         if found.missing:
             with reaching("give permissions"):
-                done = self._cluster.admin.create_acls([_acl(grant) for grant in found.missing])
+                done = self._cluster.admin.create_acls([acl(grant) for grant in found.missing])
             for failure in done["failed"]:
                 raise Overloaded(f"Kafka did not give all permissions: {failure.__name__}")
         if found.surplus:
@@ -105,19 +105,20 @@ class Access:
 
 
 def _grants(found: Collection[ACL]) -> Iterator[Grant]:
-    for acl in found:
-        pattern = acl.resource_pattern
+    for each in found:
+        pattern = each.resource_pattern
         if pattern.resource_type in RESOURCES:
             yield Grant(
-                acl.principal,
-                acl.operation.name,
+                each.principal,
+                each.operation.name,
                 RESOURCES[pattern.resource_type],  # type: ignore[arg-type]  # topic or group
                 pattern.resource_name,
                 pattern.pattern_type is ACLResourcePatternType.PREFIXED,
             )
 
 
-def _acl(grant: Grant) -> ACL:
+def acl(grant: Grant) -> ACL:
+    """A permission in kafka-python's words."""
     return ACL(
         grant.principal,
         ANY_HOST,
