@@ -19,6 +19,7 @@ BUFFER_RECORDS: Final = 100_000
 ROOM: Final = 64 * 1024
 """Bytes that a record may have beyond its value."""
 BATCH_BYTES: Final = 512 * 1024
+ABANDON: Final = 10.0
 LOOK_EVERY: Final = 0.5
 """Seconds to wait for Kafka before looking whether a topic is still there."""
 
@@ -33,12 +34,21 @@ class Waiting(NamedTuple):
     value: bytes
 
 
+class Client(KafkaProducer):  # type: ignore[misc]  # kafka-python has no types
+    """A producer that can be let go of while it still has something to send."""
+
+    def abandon(self) -> None:
+        """Send nothing more; close() alone would wait for a broker that may never come back."""
+        self._sender.force_close()
+        self.close(timeout=ABANDON)
+
+
 class KafkaBusProducer:
     """See collectors.bus.contract.Producer."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._client: KafkaProducer | None = None
+        self._client: Client | None = None
         self._counts: dict[str, int] = {}
         self._counted = 0.0
         self._turn = itertools.count()
@@ -143,10 +153,10 @@ class KafkaBusProducer:
             return False
         return True
 
-    def _connected(self) -> KafkaProducer:
+    def _connected(self) -> Client:
         if self._client is None:
             settings = self._cluster.settings
-            self._client = KafkaProducer(
+            self._client = Client(
                 **settings.client(),
                 acks="all",
                 enable_idempotence=True,
@@ -164,11 +174,7 @@ class KafkaBusProducer:
         client, self._client = self._client, None
         self._met.clear()
         if client is not None:
-            try:
-                client.close(timeout=0)
-            except KafkaTimeoutError:
-                # closed all the same; what it still had is what we were not to keep
-                return
+            client.abandon()
 
     def _forget(self) -> None:
         self._waiting: list[Waiting] = []
