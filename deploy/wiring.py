@@ -22,6 +22,7 @@ from tenants.policies import RuleText
 from tenants.registry import DAY, Registry, topic_plan
 from tenants.services import Services
 from tenants.source_kinds import Endpoints
+from tenants.store.contract import EventStore
 from tenants.store.embedded import EmbeddedStore
 
 LOG = structlog.get_logger()
@@ -63,9 +64,17 @@ def registry_of(database: Database, settings: Settings) -> Registry:
     return Registry(database, topics=plan)
 
 
-def open_store(settings: Settings) -> EmbeddedStore:
+def open_store(settings: Settings) -> EventStore:
     """Searchable events."""
-    return EmbeddedStore(settings.data / "store")
+    search = settings.store.elasticsearch
+    if search is None:
+        return EmbeddedStore(settings.data / "store")
+    from tenants.store.elasticsearch import ElasticsearchStore
+
+    password = search.password_file.read_text("utf-8").strip() if search.password_file else ""
+    return ElasticsearchStore(
+        search.url, user=search.user, password=password, ca_file=search.ca_file
+    )
 
 
 def endpoints(settings: Settings) -> Endpoints:
