@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from collectors.bus.contract import Bus, Record
+from collectors.bus.contract import Bus, Consumer, Record
 from collectors.sources.files import read_events
+from deploy.proof.patience import insist
 from detection.alert import Alert
 from detection.signal import Signal
 
@@ -58,7 +59,7 @@ class SignalReader:
 
     def read(self, timeout: float) -> int:
         """Take what is there; returns how many records that were."""
-        records = self._consumer.poll(timeout)
+        records = insist(lambda: self._consumer.poll(timeout))
         for line in _lines(records):
             signal = _decode_signal(line)
             if signal.id in self.signals:
@@ -69,12 +70,16 @@ class SignalReader:
 
     def read_to_the_end(self) -> None:
         """Take everything that stands in the log now."""
-        while self.read(0.5) or any(lag.records for lag in self._consumer.lag().values()):
+        while self.read(0.5) or _behind(self._consumer):
             pass
 
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
+
+
+def _behind(consumer: Consumer) -> bool:
+    return any(lag.records for lag in insist(consumer.lag).values())
 
 
 def read_alerts(bus: Bus) -> Sequence[Alert]:
@@ -84,7 +89,7 @@ def read_alerts(bus: Bus) -> Sequence[Alert]:
     deadline = time.monotonic() + 10
     while not consumer.assigned() and time.monotonic() < deadline:
         consumer.poll(0.1, 0)
-    while (records := consumer.poll(0.5)) or any(lag.records for lag in consumer.lag().values()):
+    while (records := insist(lambda: consumer.poll(0.5))) or _behind(consumer):
         for line in _lines(records):
             alert = _decode_alert(line)
             if alert.id not in last or last[alert.id].revision <= alert.revision:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from collectors.bus.contract import Bus, Partition, Position
 from deploy.proof.compare import SignalReader
+from deploy.proof.patience import insist
 
 DEADLINE = 300.0
 """Seconds for all kills of one proof."""
@@ -113,7 +114,7 @@ def kill_in_turn(data: Path, bus: Bus, restart_broker: Callable[[], None]) -> di
 def _await_lag(bus: Bus, group: str) -> int:
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
-        lag = bus.group_lag().get(group)
+        lag = insist(bus.group_lag).get(group)
         if lag is not None and lag.records:
             return lag.records
         time.sleep(0.02)

@@ -32,6 +32,7 @@ from deploy.proof.compare import (
 )
 from deploy.proof.console import Witness
 from deploy.proof.kill import Killer, kill_in_turn
+from deploy.proof.patience import insist
 from deploy.proof.streams import STREAMS, TENANTS, Stream, send, write_shortened
 from deploy.settings import STAGE_PORTS, DetectionSettings, Settings, WorkerSettings
 from detection.alert import Alert
@@ -80,6 +81,10 @@ def run_proof(plan: Plan, report: Path) -> int:
 
 def compare_reports(reports: Sequence[Path]) -> int:
     """Say whether runs ended in the same signals and alerts; 0 if so."""
+    missing = [str(path) for path in reports if not path.is_file()]
+    if missing:
+        typer.echo(f"citysoc: no report at {', '.join(missing)}; run the proof first", err=True)
+        return 2
     found = {path: json.loads(path.read_text()) for path in reports}
     for path, each in found.items():
         typer.echo(f"{each['hash']}  {path} ({each['stack']}, {each['workers']} workers)")
@@ -115,7 +120,7 @@ class _Proof:
             password = closing.enter_context(self._running())
             doors = self._onboard()
             bus = wiring.open_bus(self._settings)
-            reader = SignalReader(bus)
+            reader = insist(lambda: SignalReader(bus))
             closing.callback(reader.close)
             began = time.monotonic()
             with ThreadPoolExecutor(1) as beside:
@@ -257,9 +262,8 @@ def await_quiet(bus: Bus) -> None:
     deadline = time.monotonic() + QUIET_SECONDS
     quiet = 0
     while quiet < 4:
-        waiting = sum(
-            lag.records for group, lag in bus.group_lag().items() if not group.startswith("proof")
-        )
+        lags = insist(bus.group_lag)
+        waiting = sum(lag.records for name, lag in lags.items() if not name.startswith("proof"))
         quiet = quiet + 1 if not waiting else 0
         if time.monotonic() > deadline:
             raise ProofFailedError(f"{waiting} records still unread after {QUIET_SECONDS:.0f} s")
