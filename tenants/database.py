@@ -24,8 +24,11 @@ class Kind(Protocol):
     def options(self, *, writes: bool) -> Mapping[str, object]:
         """What a transaction is opened with."""
 
-    def bind(self, connection: Connection, tenants: Tenants, *, writes: bool) -> None:
-        """Called first in every transaction: whose rows it is about. May wait for a lock."""
+    def bind(self, connection: Connection, tenants: Tenants) -> None:
+        """Called first in every transaction: whose rows it is about."""
+
+    def lock(self, connection: Connection) -> None:
+        """Called next in one that writes: wait until no other does."""
 
     def passes(self, error: SQLAlchemyError) -> bool:
         """Whether this failure is worth another try later."""
@@ -65,6 +68,10 @@ class Database:
         """One transaction, durable on leaving, undone by any exception. Raises Overloaded."""
         with self._transaction(tenants, writes=True) as connection:
             yield connection
+
+    def rebind(self, connection: Connection, tenants: Tenants) -> None:
+        """Show an open transaction the rows of these tenants from here on, and no others."""
+        self._kind.bind(connection, tenants)
 
     def migrate(self) -> None:
         """Run the migrations that are missing, under the writer's lock."""
@@ -107,7 +114,9 @@ class Database:
                 ) as connection,
                 connection.begin(),
             ):
-                self._kind.bind(connection, tenants, writes=writes)
+                self._kind.bind(connection, tenants)
+                if writes:
+                    self._kind.lock(connection)
                 yield connection
         except SQLAlchemyError as error:
             if not self._kind.passes(error):

@@ -16,6 +16,7 @@ WRITER = 0x63697479736F63
 _POOL = 10
 _FORGOTTEN_SECONDS = 60
 """How long a transaction may lie idle, so that a process that hangs does not lock out others."""
+_SILENT_SECONDS = 30
 _NOT_NOW_CLASSES = {"08", "53", "57", "58"}
 """Connection lost, too little of something (disk, memory, connections), shut down, I/O."""
 _NOT_NOW = {
@@ -42,6 +43,9 @@ class PostgreSQL:
             connect_args={
                 "application_name": "citysoc",
                 "connect_timeout": max(2, round(busy_seconds)),
+                # A server whose machine is gone never says so.
+                "keepalives_idle": _SILENT_SECONDS,
+                "tcp_user_timeout": _SILENT_SECONDS * 1000,
             },
             pool_size=_POOL,
             max_overflow=_POOL,
@@ -55,12 +59,14 @@ class PostgreSQL:
         level = "READ COMMITTED" if writes else "REPEATABLE READ"
         return {"isolation_level": level, "postgresql_readonly": not writes}
 
-    def bind(self, connection: Connection, tenants: Tenants, *, writes: bool) -> None:
+    def bind(self, connection: Connection, tenants: Tenants) -> None:
         """Show the transaction the rows of these tenants, None for all, and no others."""
         scope = "all" if tenants is None else "some"
         connection.execute(_BIND, {"scope": scope, "tenants": sorted(tenants or ())})
-        if writes:
-            connection.execute(_LOCK)
+
+    def lock(self, connection: Connection) -> None:
+        """Wait for the writer before us, as long as lock_timeout says."""
+        connection.execute(_LOCK)
 
     def passes(self, error: SQLAlchemyError) -> bool:
         """Whether it is worth another try later."""

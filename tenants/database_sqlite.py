@@ -30,8 +30,11 @@ class SQLite:
         """What a transaction is opened with."""
         return {"citysoc_write": writes}
 
-    def bind(self, connection: Connection, tenants: Tenants, *, writes: bool) -> None:
-        """Nothing: SQLite has no policies on rows, and its lock is taken already."""
+    def bind(self, connection: Connection, tenants: Tenants) -> None:
+        """Nothing: SQLite has no policies on rows."""
+
+    def lock(self, connection: Connection) -> None:
+        """Nothing: BEGIN IMMEDIATE has waited already."""
 
     def passes(self, error: SQLAlchemyError) -> bool:
         """Whether it is worth another try later."""

@@ -138,14 +138,13 @@ class Onboarding:
         if senders and not admitted:
             raise Invalid(f"a {kind} source comes in over HTTP", "no list of senders for it")
         token = secrets.token_urlsafe(32)
-        # Bound to all, because a syslog port is free only where no tenant has it.
-        with self._database.write(EVERY_TENANT) as connection:
+        with self._database.write(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
             columns = schema.sources.c
             same = select(columns.name).where(columns.tenant_id == tenant, columns.name == name)
             if connection.scalar(same) is not None:
                 raise Conflict(f"{tenant} has a source {name!r} already", "choose another name")
-            slot = _free_slot(connection) if about.transport == "syslog" else None
+            slot = self._free_slot(connection) if about.transport == "syslog" else None
             connection.execute(
                 insert(schema.sources).values(
                     tenant_id=tenant,
@@ -190,6 +189,18 @@ class Onboarding:
                 connection, tenant, "source senders set", f"{name}: {', '.join(admitted)}"
             )
             return self._source(self._find(connection, tenant, name))
+
+    def _free_slot(self, connection: Connection) -> int:
+        """A port is free only where no tenant has it: all of them are looked at, for a moment."""
+        slots = select(schema.sources.c.syslog_slot)
+        slots = slots.where(schema.sources.c.syslog_slot.is_not(None))
+        self._database.rebind(connection, EVERY_TENANT)
+        taken = set(connection.scalars(slots))
+        self._database.rebind(connection, self._principal.tenants)
+        for slot in range(MAX_SLOTS):
+            if slot not in taken:
+                return slot
+        raise Conflict("every syslog port is taken", "remove a syslog source first")
 
     def _find(self, connection: Connection, tenant: str, name: str) -> Row[tuple[object, ...]]:
         visible_tenant(connection, self._principal, tenant)
@@ -263,15 +274,6 @@ def _find_tenant(connection: Connection, tenant: str) -> Row[tuple[object, ...]]
 
 def _tenant(row: Row[tuple[object, ...]]) -> Tenant:
     return Tenant(id=row.id, name=row.name, kind=row.kind, created=row.created)
-
-
-def _free_slot(connection: Connection) -> int:
-    slots = select(schema.sources.c.syslog_slot).where(schema.sources.c.syslog_slot.is_not(None))
-    taken = set(connection.scalars(slots))
-    for slot in range(MAX_SLOTS):
-        if slot not in taken:
-            return slot
-    raise Conflict("every syslog port is taken", "remove a syslog source first")
 
 
 def _json(values: Sequence[str]) -> str:

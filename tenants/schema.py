@@ -177,7 +177,7 @@ alerts = Table(
     _tenant(primary_key=True),
     Column("id", Text, primary_key=True),
     _text("item_id"),
-    Column("revision", Integer, nullable=False),
+    Column("revision", WIDE, nullable=False),
     Column("matches", WIDE, nullable=False),
     _text("hour"),
     _text("first"),

@@ -4,7 +4,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
 from collectors.bus.contract import Overloaded
 from deploy.local.servers import Running
@@ -103,4 +105,37 @@ def test_a_nul_finds_nothing(city: Place) -> None:
 
     with pytest.raises(NotFound):
         Desk(database, OPERATOR).get("a\x00b")
+    database.close()
+
+
+def test_every_text_sorts_by_code_point_as_on_sqlite(city: Place) -> None:
+    database = Database(city.program)
+
+    with database.read() as connection:
+        columns = connection.exec_driver_sql(
+            "SELECT table_name, column_name, collation_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND data_type = 'text'"
+        ).all()
+
+    assert len(columns) > 50
+    assert [tuple(column) for column in columns if column.collation_name != "C"] == []
+    database.close()
+
+
+def test_offsets_of_a_log_that_has_run_for_years_fit(city: Place) -> None:
+    database = Database(city.program)
+    late = msgspec.structs.replace(alerts()[0], revision=1 << 40, count=1 << 40)
+
+    take(database, [late])
+
+    (item,) = Desk(database, OPERATOR).list().items
+    assert item.count == 1 << 40
+    database.close()
+
+
+def test_the_role_that_the_program_has_can_not_unlock_the_rows(city: Place) -> None:
+    database = Database(city.program)
+
+    with pytest.raises(ProgrammingError, match="must be owner"), database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE items DISABLE ROW LEVEL SECURITY")
     database.close()

@@ -127,6 +127,18 @@ def test_a_binding_ends_with_its_transaction(database: Database) -> None:
     assert seen == []
 
 
+def test_a_transaction_that_is_bound_anew_sees_only_what_it_is_bound_to(database: Database) -> None:
+    ids = select(schema.tenants.c.id)
+
+    with database.read([OURS]) as connection:
+        database.rebind(connection, EVERY_TENANT)
+        everyone = set(connection.scalars(ids))
+        database.rebind(connection, [OURS])
+        own = set(connection.scalars(ids))
+
+    assert (everyone, own) == ({OURS, THEIRS}, {OURS})
+
+
 def test_names_that_look_like_a_list_bind_no_other_tenant(database: Database) -> None:
     for name in (f"{OURS},{THEIRS}", f"{{{THEIRS}}}", "*", "all", '"', ""):
         assert _count(database, schema.items, [name]) == 0

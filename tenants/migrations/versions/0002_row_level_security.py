@@ -25,7 +25,7 @@ TENANT_COLUMNS = {
 }
 WIDE = {
     "items": ("matches",),
-    "alerts": ("matches",),
+    "alerts": ("revision", "matches"),
     "notes": ("id",),
     "history": ("id",),
     "audit": ("id",),
