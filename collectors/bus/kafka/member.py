@@ -28,6 +28,8 @@ class Member(KafkaConsumer):  # type: ignore[misc]  # kafka-python has no types
     def __init__(self, **settings: Any) -> None:
         self.moves: list[Move] = []
         super().__init__(**settings)
+        self._join_anew = self._coordinator.join_group_async
+        self._coordinator.join_group_async = self._join
 
     @property
     def unsettled(self) -> bool:
@@ -40,10 +42,27 @@ class Member(KafkaConsumer):  # type: ignore[misc]  # kafka-python has no types
         """Whether the group counts us no longer among its members."""
         return self.group_metadata().state is MemberState.UNJOINED
 
+    async def _join(self, timeout_ms: float | None = None) -> Any:
+        """Join, or take what a join has brought that ended between two polls.
+
+        kafka-python would drop it and join again, which makes all others join again: where they
+        poll at different times the group would never come to rest.
+        """
+        coordinator = self._coordinator
+        ended = coordinator._join_task  # noqa: SLF001 – kafka-python shows it nowhere else
+        if ended is not None and ended.is_done and coordinator.state is MemberState.REBALANCING:
+            later = coordinator._manager.call_soon(_outcome, ended)  # noqa: SLF001
+            coordinator._join_task = later  # noqa: SLF001
+        return await self._join_anew(timeout_ms=timeout_ms)
+
     def _poll_once(self, timer: Any, max_records: int, update_offsets: bool = True) -> Any:
         if self.moves:
             raise Moved
         return super()._poll_once(timer, max_records, update_offsets=update_offsets)
+
+
+async def _outcome(ended: Any) -> Any:
+    return await ended
 
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
