@@ -13,9 +13,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The migration that makes exactly these tables."""
 
 metadata = MetaData(
@@ -29,6 +30,9 @@ metadata = MetaData(
 
 WIDE = Integer().with_variant(BigInteger(), "postgresql")
 """For what counts without end; SQLite's integers have 64 bits anyway."""
+
+WAITING = text("state != 'closed'")
+"""What an item of the queue is; a question in these words is answered by the index of them."""
 
 
 def _text(name: str, default: str | None = None) -> Column[str]:
@@ -167,6 +171,14 @@ items = Table(
     _text("words"),
     Column("sequence", Integer, nullable=False),
     Index("ix_items_queue", "state", "priority", "opened", "id"),
+    Index(
+        "ix_items_waiting",
+        "priority",
+        "opened",
+        "id",
+        postgresql_where=WAITING,
+        sqlite_where=WAITING,
+    ),
     Index("ix_items_subject", "subject", "sequence"),
     Index("ix_items_entity_key", "entity_key", "state"),
 )

@@ -75,6 +75,8 @@ def _chosen(principal: Principal, asked: QueueFilter) -> Select[Any]:
     query = select(schema.items).where(visible(principal))
     if asked.states:
         query = query.where(columns.state.in_(sorted(asked.states)))
+        if ItemState.CLOSED not in asked.states:
+            query = query.where(schema.WAITING)
     if asked.levels:
         query = query.where(columns.level.in_(sorted(asked.levels)))
     if asked.tenants:
