@@ -15,9 +15,9 @@ from kafka.errors import (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
-from kafka.structs import OffsetAndMetadata
+from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from collectors.bus.contract import Lag, Malformed, Overloaded, Partition, Position, Record
+from collectors.bus.contract import Lag, Malformed, Partition, Position, Record
 from collectors.bus.kafka.cluster import EARLIEST, GROUPS_TOPIC, LATEST, Cluster
 from collectors.bus.kafka.member import Listener, Member, Moved
 from collectors.bus.kafka.peek import Peek
@@ -52,6 +52,8 @@ class KafkaBusConsumer:
         self._on_revoked = on_revoked
         self._held: set[Partition] = set()
         self._paused: set[Partition] = set()
+        self._late: dict[TopicPartition, OffsetAndMetadata] = {}
+        """Positions that Kafka would not take while the group was sharing out anew."""
         self._shelf = Shelf()
         self._stopped: set[Partition] = set()
         """What Kafka is asked to send nothing of: paused, or enough of it is here."""
@@ -66,6 +68,7 @@ class KafkaBusConsumer:
         deadline = time.monotonic() + timeout
         while True:
             self._move()
+            self._store()
             self._fetch(deadline - time.monotonic())
             records = self._shelf.take(limit, self._held - self._paused)
             if records:
@@ -85,25 +88,8 @@ class KafkaBusConsumer:
             for partition, position in positions.items()
             if partition in self._held
         }
-        deadline = time.monotonic() + self._cluster.settings.wait
-        while offsets:
-            try:
-                with reaching("store positions"):
-                    self._member.commit(offsets, timeout_ms=self._wait_ms())
-            except RebalanceInProgressError as error:
-                # still ours, but Kafka takes nothing before the group has shared out anew
-                if time.monotonic() > deadline:
-                    raise Overloaded("the group has not shared out in time") from error
-                self._fetch(SETTLE)
-            except (
-                CommitFailedError,
-                FencedInstanceIdError,
-                IllegalGenerationError,
-                UnknownMemberIdError,
-            ):
-                return
-            else:
-                return
+        self._late.update(offsets)
+        self._store()
 
     def committed(self, partition: Partition) -> Position | None:
         """See Consumer."""
@@ -164,6 +150,26 @@ class KafkaBusConsumer:
         self._peek.close()
         with reaching("be told that we leave"):
             self._member.close(autocommit=False, timeout_ms=self._wait_ms())
+
+    def _store(self) -> None:
+        """Store what is still ours; while the group shares out anew, the next poll does it."""
+        here = {self._cluster.place(partition) for partition in self._held}
+        self._late = {place: kept for place, kept in self._late.items() if place in here}
+        if not self._late:
+            return
+        try:
+            with reaching("store positions"):
+                self._member.commit(self._late, timeout_ms=self._wait_ms())
+        except RebalanceInProgressError:
+            return
+        except (
+            CommitFailedError,
+            FencedInstanceIdError,
+            IllegalGenerationError,
+            UnknownMemberIdError,
+        ):
+            pass
+        self._late = {}
 
     def _move(self) -> None:
         """Hand over what is gone, begin what came; what could not begin is begun next time."""
