@@ -21,7 +21,8 @@ demo: $(VENV)/runtime ## start a city of three organisations under attack, in th
 
 test: $(VENV)/dev ## every test, in parallel; installs what it needs
 	@deploy/local/packages.sh
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+	@$(BIN)/python -m deploy.local fetch >/dev/null
+	CITYSOC_REQUIRE_SERVERS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 check: $(VENV)/dev ## format, lint, types, imports, rules
 	$(BIN)/ruff format --check .
@@ -35,8 +36,12 @@ bench: $(VENV)/dev ## measure speed; BENCHMARKS.md says what and how
 	$(BIN)/python -m tests.bench.engine
 	$(BIN)/python -m tests.bench.pipe
 
-proof: $(VENV)/dev ## real logs through the real doors, detection killed five times, nothing lost or doubled
-	$(BIN)/citysoc proof
+proof: $(VENV)/dev ## real logs through the real doors, killed at work, on one file and on real servers: nothing lost or doubled
+	@deploy/local/packages.sh
+	$(BIN)/citysoc proof --report reports/embedded.json
+	$(BIN)/citysoc proof --stack local --report reports/local-1.json
+	$(BIN)/citysoc proof --stack local --workers 3 --report reports/local-3.json
+	$(BIN)/citysoc proof --compare reports/embedded.json --compare reports/local-1.json --compare reports/local-3.json
 
 faults: proof ## the long form of what is attacked in `make test`
 

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 import uvloop
 
-from collectors.bus.contract import Bus
+from collectors.bus.contract import Producers
 from collectors.route import Routes
 from collectors.sources.http import HttpDoor
 from collectors.sources.http_server import door_server
@@ -34,7 +34,7 @@ class Ports(msgspec.Struct, frozen=True):
 
 
 def run_collectors(
-    bus: Bus,
+    bus: Producers,
     routes: Routes,
     *,
     host: str = "127.0.0.1",
@@ -54,7 +54,7 @@ def run_collectors(
 
 
 async def _run(
-    bus: Bus,
+    bus: Producers,
     routes: Routes,
     host: str,
     ingest_port: int,

@@ -70,13 +70,23 @@ def up(
     demo: Annotated[
         bool, typer.Option("--demo", help="Three organisations, their days and three attacks.")
     ] = False,
+    stack: Annotated[
+        str,
+        typer.Option(
+            "--stack",
+            help="`settings`: as the settings say. `local`: real Kafka, Elasticsearch and "
+            "PostgreSQL on this machine, in the data folder, for trying and for tests.",
+        ),
+    ] = "settings",
 ) -> None:
     """Start everything on this machine; Ctrl-C stops it."""
     from deploy.up import run_up
 
     if demo and data is None and config is None:
         data = Path("demo-data")
-    raise typer.Exit(run_up(_settings(config, data, port), config, demo=demo))
+    if stack not in {"settings", "local"}:
+        fail(f"no stack called {stack!r}; known: settings, local")
+    raise typer.Exit(run_up(_settings(config, data, port), demo=demo, local=stack == "local"))
 
 
 @app.command()
@@ -85,6 +95,9 @@ def run(
     config: Config = None,
     data: Data = None,
     port: Port = None,
+    worker: Annotated[
+        int, typer.Option("--worker", min=1, help="Which of several; moves its health port.")
+    ] = 1,
 ) -> None:
     """Run one stage in the foreground, logging JSON to standard error."""
     from deploy.stages import run_stage
@@ -94,7 +107,7 @@ def run(
         fail("the anomaly stage is not part of this version; nothing was started")
     if stage not in STAGES:
         fail(f"no stage called {stage!r}; known: {', '.join(STAGES)}")
-    raise typer.Exit(run_stage(stage, settings))
+    raise typer.Exit(run_stage(stage, settings, worker))
 
 
 @app.command()
@@ -301,18 +314,39 @@ def proof(
     corpora: Annotated[
         Path, typer.Option("--corpora", envvar="CITYSOC_CORPORA", help="Folder of rules and logs.")
     ] = Path("../shared/corpora"),
-    kills: Annotated[int, typer.Option("--kills", min=0, max=50)] = 5,
+    kills: Annotated[
+        int,
+        typer.Option(
+            "--kills",
+            min=0,
+            max=50,
+            help="Kills of detection; on the local stack, detection, broker and indexer once each.",
+        ),
+    ] = 5,
     records: Annotated[
         int | None, typer.Option("--records", min=1, help="At most so many of each stream. [all]")
     ] = None,
+    stack: Annotated[str, typer.Option("--stack", help="embedded | local")] = "embedded",
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=16, help="Detection processes.")
+    ] = 1,
     report: Annotated[Path, typer.Option("--report", help="Where to write it.")] = Path(
         "reports/proof.json"
     ),
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option("--compare", help="Run nothing; compare the hashes of these reports."),
+    ] = None,
 ) -> None:
-    """Send real logs through a citysoc of its own, kill detection, and compare with `detect`."""
-    from deploy.proof.run import run_proof
+    """Send real logs through a citysoc of its own, kill it at work, compare with `detect`."""
+    from deploy.proof.run import Plan, compare_reports, run_proof
 
-    raise typer.Exit(run_proof(corpora, kills=kills, limit=records, report=report))
+    if compare:
+        raise typer.Exit(compare_reports(compare))
+    if stack not in {"embedded", "local"}:
+        fail(f"no stack called {stack!r}; known: embedded, local")
+    plan = Plan(corpora=corpora, kills=kills, limit=records, stack=stack, workers=workers)
+    raise typer.Exit(run_proof(plan, report))
 
 
 @contextlib.contextmanager

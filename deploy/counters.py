@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from prometheus_client.parser import text_string_to_metric_families
 from rich.table import Table
 
-from deploy.settings import STAGES, Settings
+from deploy.settings import Settings
 from deploy.supervise import Supervisor
 
 Samples = Mapping[str, float]
@@ -43,8 +43,8 @@ class Counters:
             table.add_column(title, justify="right")
         table.add_column("restarts", justify="right")
         for child in self._supervisor.children:
-            samples = read_metrics(self._settings.stage_port(child.name))
-            table.add_row(child.name, *_cells(child.name, samples), str(child.restarts or ""))
+            samples = read_metrics(self._settings.stage_port(child.stage, child.worker))
+            table.add_row(child.name, *_cells(child.stage, samples), str(child.restarts or ""))
         return table
 
 
@@ -69,6 +69,7 @@ def _cells(stage: str, samples: Samples | None) -> tuple[str, str, str, str]:
     return done, unit, waiting, oldest
 
 
-def all_answer(settings: Settings) -> bool:
-    """Whether every stage answers."""
-    return all(read_metrics(settings.stage_port(stage)) is not None for stage in STAGES)
+def all_answer(settings: Settings, supervisor: Supervisor) -> bool:
+    """Whether every worker of every stage answers."""
+    ports = [settings.stage_port(child.stage, child.worker) for child in supervisor.children]
+    return all(read_metrics(port) is not None for port in ports)

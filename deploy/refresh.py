@@ -17,21 +17,27 @@ def follow(registry: Registry, changed: Callable[[], None], stop: threading.Even
 
     What is in force stays so while the registry can't be asked; the change comes when it can.
     """
-    version = registry.version()
-    changed()
+    seen = -1
 
-    def look() -> None:
-        seen = version
+    def look() -> bool:
+        nonlocal seen
+        try:
+            latest = registry.version()
+            if latest != seen:
+                changed()
+                seen = latest
+        except Overloaded as error:
+            LOG.warning("changes can't be brought in, going on as before", reason=str(error))
+            return False
+        return True
+
+    def look_on() -> None:
         while not stop.wait(LOOK_SECONDS):
-            try:
-                latest = registry.version()
-                if latest != seen:
-                    changed()
-                    seen = latest
-            except Overloaded as error:
-                LOG.warning("registry can't be asked, going on as before", reason=str(error))
+            look()
 
-    guard(look, stop, "registry").start()
+    while not look() and not stop.wait(LOOK_SECONDS):
+        pass
+    guard(look_on, stop, "registry").start()
 
 
 def guard(work: Callable[[], None], stop: threading.Event, name: str) -> threading.Thread:

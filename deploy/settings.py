@@ -1,7 +1,7 @@
 """What an operator may set: one YAML file, one frozen model a stage, unknown keys refused."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +18,8 @@ STAGE_PORTS = {
 }
 """Where a stage answers /healthz and /metrics, counted from the console's port."""
 SYSLOG_OFFSET = 10
+WORKERS_OFFSET = 1000
+"""Where the health ports of second, third … workers begin, ten apart; clear of syslog's."""
 
 
 class Unset(Exception):
@@ -28,9 +30,32 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class KafkaSettings(_Section):
+    """A Kafka cluster, where one file on one machine is not enough."""
+
+    servers: str
+    """Brokers to ask first, `host:port,host:port`."""
+    prefix: str = ""
+    """What the names of our topics and groups begin with, on a cluster that others use too."""
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+    user: str = ""
+    password_file: Path | None = None
+    """Holds the SASL password; a secret never stands in the settings themselves."""
+    ca_file: Path | None = None
+    """Authorities that the brokers' certificates must come from; the system's where left out."""
+    certificate_file: Path | None = None
+    """Our own certificate, where brokers ask for one."""
+    key_file: Path | None = None
+    replication: Annotated[int, Field(ge=1, le=7)] = 1
+    """Copies of every topic."""
+
+
 class BusSettings(_Section):
     """How events travel."""
 
+    kafka: KafkaSettings | None = None
+    """Left out, the embedded bus: one file in the data folder."""
     partitions: Annotated[int, Field(ge=1, le=64)] = 4
     """Partitions of each `events.<tenant>`; sources are spread over them."""
     keep_days: Annotated[float, Field(gt=0, le=400)] = 8
@@ -48,9 +73,44 @@ class DetectionSettings(_Section):
     """pySigma processing pipelines, applied in this order."""
 
 
-class StoreSettings(_Section):
-    """How long events can be searched."""
+class ElasticsearchSettings(_Section):
+    """An Elasticsearch cluster."""
 
+    url: str
+    user: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+
+
+class DatabaseSettings(_Section):
+    """Where tenants, people and the queue are kept."""
+
+    url_file: Path | None = None
+    """Holds a URL such as `postgresql+psycopg://citysoc:secret@db/citysoc`; left out, SQLite."""
+
+
+class WorkerSettings(_Section):
+    """How many processes `citysoc up` starts of a stage; they share the work as a group."""
+
+    detection: Annotated[int, Field(ge=1, le=64)] = 1
+    correlation: Annotated[int, Field(ge=1, le=16)] = 1
+    indexer: Annotated[int, Field(ge=1, le=16)] = 1
+
+
+class SpaceSettings(_Section):
+    """How full the data folder's disk may get, in hundredths."""
+
+    warn: Annotated[int, Field(ge=1, le=99)] = 75
+    alarm: Annotated[int, Field(ge=1, le=99)] = 85
+    refuse: Annotated[int, Field(ge=1, le=100)] = 95
+    """From here on doors answer 503, so that what was accepted can still be worked on."""
+
+
+class StoreSettings(_Section):
+    """Where events can be searched, and how long."""
+
+    elasticsearch: ElasticsearchSettings | None = None
+    """Left out, the embedded store: files in the data folder."""
     keep_months: Annotated[int, Field(ge=1, le=36)] = 6
     """Months of receipt kept beside the current one (UK guidance: at least six)."""
 
@@ -62,15 +122,23 @@ class Settings(_Section):
     """The folder of all files that citysoc writes."""
     host: str = "127.0.0.1"
     """The address that console, ingest and syslog listen on; health ports stay on loopback."""
-    port: Annotated[int, Field(ge=1, le=65_000)] = 8600
+    port: Annotated[int, Field(ge=1, le=60_000)] = 8600
     """Console and API; ingest is the next port, syslog begins ten above."""
     bus: BusSettings = BusSettings()
     detection: DetectionSettings = DetectionSettings()
     store: StoreSettings = StoreSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    workers: WorkerSettings = WorkerSettings()
+    space: SpaceSettings = SpaceSettings()
 
-    def stage_port(self, stage: str) -> int:
-        """Where the stage answers /healthz and /metrics."""
-        return self.port + STAGE_PORTS[stage]
+    def stage_port(self, stage: str, worker: int = 1) -> int:
+        """Where a worker of the stage, counted from 1, answers /healthz and /metrics."""
+        first = self.port + STAGE_PORTS[stage]
+        return first if worker == 1 else first + WORKERS_OFFSET + 10 * (worker - 2)
+
+    def stage_workers(self, stage: str) -> int:
+        """How many processes of the stage `citysoc up` starts."""
+        return int(getattr(self.workers, stage, 1))
 
     @property
     def ingest_port(self) -> int:
@@ -99,6 +167,19 @@ class Settings(_Section):
             return cls.model_validate(values)
         except ValidationError as error:
             raise Unset(_faults(config, error)) from error
+
+    def dump(self) -> str:
+        """The same as a settings file, paths made absolute."""
+        text: str = yaml.safe_dump(_absolute(self.model_dump(mode="python")), sort_keys=False)
+        return text
+
+
+def _absolute(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value.resolve())
+    if isinstance(value, dict):
+        return {key: _absolute(each) for key, each in value.items()}
+    return [_absolute(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _read(config: Path) -> dict[str, object]:

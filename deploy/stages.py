@@ -3,10 +3,11 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import structlog
 
-from collectors.bus.embedded import EmbeddedBus
+from collectors.bus.contract import Bus, Overloaded
 from collectors.bus.loop import run as run_loop
 from collectors.health import Progress, serve_health
 from collectors.route import RouteTable
@@ -15,6 +16,7 @@ from deploy import wiring
 from deploy.logs import configure
 from deploy.refresh import FAILED, follow, guard
 from deploy.settings import Settings
+from deploy.space import GuardedBus, Space, watch
 from deploy.supervise import stop_signal
 from tenants.clock import utc_now
 from tenants.registry import Registry
@@ -22,14 +24,24 @@ from tenants.registry import Registry
 LOG = structlog.get_logger()
 
 
-def run_stage(stage: str, settings: Settings) -> int:
+class Job(NamedTuple):
+    """What one process of a stage has been asked to do."""
+
+    stage: str
+    settings: Settings
+    stop: threading.Event
+    worker: int
+    """Which of several, counted from 1."""
+
+
+def run_stage(stage: str, settings: Settings, worker: int = 1) -> int:
     """Run one stage; returns its exit code, 1 where a part of it failed."""
     configure(stage)
     stop = stop_signal()
     settings.data.mkdir(parents=True, exist_ok=True)
     LOG.info("stage starts", port=settings.stage_port(stage))
     try:
-        _STAGES[stage](settings, stop)
+        _STAGES[stage](Job(stage, settings, stop, worker))
     except PortTaken as taken:
         LOG.error("stage can't start", reason=str(taken))
         return 2
@@ -37,37 +49,39 @@ def run_stage(stage: str, settings: Settings) -> int:
     return 1 if FAILED.is_set() else 0
 
 
-def _collectors(settings: Settings, stop: threading.Event) -> None:
+def _collectors(job: Job) -> None:
     from collectors.stage import run_collectors
 
-    bus = wiring.open_bus(settings)
-    registry = wiring.open_registry(settings)
+    bus = wiring.open_bus(job.settings)
+    registry = wiring.open_registry(job.settings)
     routes = RouteTable()
 
     def changed() -> None:
         registry.ensure_topics(bus)
         routes.replace(registry.routes())
 
-    follow(registry, changed, stop)
+    follow(registry, changed, job.stop)
+    space = Space(job.settings.data, job.settings.space)
+    guard(lambda: watch(space, job.stop), job.stop, "space").start()
     run_collectors(
-        bus,
+        GuardedBus(bus, space),
         routes,
-        host=settings.host,
-        ingest_port=settings.ingest_port,
-        syslog_port=settings.syslog_port,
-        stop=stop,
+        host=job.settings.host,
+        ingest_port=job.settings.ingest_port,
+        syslog_port=job.settings.syslog_port,
+        stop=job.stop,
         ready=lambda ports: LOG.info("doors open", ingest=ports.ingest, syslog=dict(ports.syslog)),
     )
 
 
-def _detection(settings: Settings, stop: threading.Event) -> None:
+def _detection(job: Job) -> None:
     from detection.worker import Detection
 
-    with _watched("detection", settings) as progress:
-        bus = wiring.open_bus(settings)
-        registry = wiring.open_registry(settings)
-        assets = wiring.follow_assets(registry, stop)
-        engine = wiring.load_engine(settings)
+    with _watched(job) as progress:
+        bus = wiring.open_bus(job.settings)
+        registry = wiring.open_registry(job.settings)
+        assets = wiring.follow_assets(registry, job.stop)
+        engine = wiring.load_engine(job.settings)
         handler = Detection(bus, engine, policies=registry, enrichers=[assets])
         run_loop(
             bus,
@@ -75,46 +89,47 @@ def _detection(settings: Settings, stop: threading.Event) -> None:
             group="detection",
             topics="events.",
             stage="detection",
-            stop=stop,
+            stop=job.stop,
             progress=progress,
             batch=wiring.DETECTION_BATCH,
         )
 
 
-def _correlation(settings: Settings, stop: threading.Event) -> None:
+def _correlation(job: Job) -> None:
     from detection.correlation import Correlation
 
-    with _watched("correlation", settings) as progress:
-        bus = wiring.open_bus(settings)
-        correlations = wiring.load_correlations(settings)
-        handler = Correlation(bus, settings.data / "seen.sqlite", correlations=correlations)
+    with _watched(job) as progress:
+        bus = wiring.open_bus(job.settings)
+        scratch = job.settings.data / f"seen-{job.worker}.sqlite"
+        correlations = wiring.load_correlations(job.settings)
+        handler = Correlation(bus, scratch, correlations=correlations)
         run_loop(
             bus,
             handler,
             group="correlation",
             topics="signals.",
             stage="correlation",
-            stop=stop,
+            stop=job.stop,
             progress=progress,
         )
 
 
-def _indexer(settings: Settings, stop: threading.Event) -> None:
+def _indexer(job: Job) -> None:
     from tenants.indexer import Indexer
 
-    with _watched("indexer", settings) as progress:
-        bus = wiring.open_bus(settings)
-        registry = wiring.open_registry(settings)
-        store = wiring.open_store(settings)
+    with _watched(job) as progress:
+        bus = wiring.open_bus(job.settings)
+        registry = wiring.open_registry(job.settings)
+        store = wiring.open_store(job.settings)
         indexer = Indexer(bus, store)
-        _housekeeping(settings, registry, stop)
+        _housekeeping(job.settings, registry, job.stop)
         run_loop(
             bus,
             indexer,
             group="indexer",
             topics="events.",
             stage="indexer",
-            stop=stop,
+            stop=job.stop,
             progress=progress,
             batch=wiring.INDEXER_BATCH,
         )
@@ -124,32 +139,38 @@ def _indexer(settings: Settings, stop: threading.Event) -> None:
 
 def _housekeeping(settings: Settings, registry: Registry, stop: threading.Event) -> None:
     """Drop what retention no longer keeps, of bus and store, once an hour."""
-    bus = EmbeddedBus(settings.data / wiring.BUS_FILE)
+    bus = wiring.open_bus(settings)
     store = wiring.open_store(settings)
 
     def tidy() -> None:
+        removed = bus.enforce_retention()
+        dropped = [
+            name
+            for tenant in registry.tenants()
+            for name in store.enforce_retention(
+                tenant, months=settings.store.keep_months, now=utc_now()
+            )
+        ]
+        LOG.info("retention enforced", records=removed, slices=dropped)
+
+    def hourly() -> None:
         while not stop.wait(wiring.TIDY_SECONDS):
-            removed = bus.enforce_retention()
-            dropped = [
-                name
-                for tenant in registry.tenants()
-                for name in store.enforce_retention(
-                    tenant, months=settings.store.keep_months, now=utc_now()
-                )
-            ]
-            LOG.info("retention enforced", records=removed, slices=dropped)
+            try:
+                tidy()
+            except Overloaded as error:
+                LOG.warning("retention put off for an hour", reason=str(error))
 
-    guard(tidy, stop, "housekeeping").start()
+    guard(hourly, stop, "housekeeping").start()
 
 
-def _serve(settings: Settings, stop: threading.Event) -> None:
+def _serve(job: Job) -> None:
     from tenants.triage.intake import Intake
 
-    bus = wiring.open_bus(settings)
-    database = wiring.open_database(settings)
-    registry = wiring.registry_of(database, settings)
+    bus = wiring.open_bus(job.settings)
+    database = wiring.open_database(job.settings)
+    registry = wiring.registry_of(database, job.settings)
     progress = Progress("serve")
-    follow(registry, lambda: _publish(registry, bus), stop)
+    follow(registry, lambda: _publish(registry, bus), job.stop)
 
     def triage() -> None:
         run_loop(
@@ -158,28 +179,29 @@ def _serve(settings: Settings, stop: threading.Event) -> None:
             group="triage",
             topics="alerts.",
             stage="serve",
-            stop=stop,
+            stop=job.stop,
             progress=progress,
         )
 
-    worker = guard(triage, stop, "triage")
+    worker = guard(triage, job.stop, "triage")
     worker.start()
-    wiring.serve_app(settings, database, progress, stop)
+    wiring.serve_app(job.settings, database, progress, job.stop)
     worker.join(timeout=3)
 
 
-def _publish(registry: Registry, bus: EmbeddedBus) -> None:
+def _publish(registry: Registry, bus: Bus) -> None:
     registry.publish(bus)
 
 
 @contextlib.contextmanager
-def _watched(stage: str, settings: Settings) -> Iterator[Progress]:
-    progress = Progress(stage)
-    with serve_health(settings.stage_port(stage), progress.report):
+def _watched(job: Job) -> Iterator[Progress]:
+    progress = Progress(job.stage)
+    port = job.settings.stage_port(job.stage, job.worker)
+    with serve_health(port, progress.report):
         yield progress
 
 
-_STAGES: dict[str, Callable[[Settings, threading.Event], None]] = {
+_STAGES: dict[str, Callable[[Job], None]] = {
     "collectors": _collectors,
     "detection": _detection,
     "correlation": _correlation,

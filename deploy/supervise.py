@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -25,10 +25,14 @@ SUPERVISED = "CITYSOC_SUPERVISED"
 
 
 class Child:
-    """One stage's process, whatever its incarnation."""
+    """One worker of a stage, whatever its incarnation."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+    def __init__(
+        self, name: str, stage: str, worker: int, command: Sequence[str], log: Path
+    ) -> None:
         self.name = name
+        self.stage = stage
+        self.worker = worker
         self._command = command
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -110,15 +114,13 @@ class Child:
 class Supervisor:
     """All stages of one installation."""
 
-    def __init__(self, data: Path, stages: Sequence[str], arguments: Sequence[str]) -> None:
+    def __init__(self, data: Path, workers: Mapping[str, int], arguments: Sequence[str]) -> None:
+        """`workers` says how many processes there are of each stage."""
         self._pids = data / "pids.json"
         self.children = [
-            Child(
-                stage,
-                [sys.executable, "-m", "deploy", "run", stage, *arguments],
-                data / "logs" / f"{stage}.jsonl",
-            )
-            for stage in stages
+            _child(data, stage, worker, arguments)
+            for stage, count in workers.items()
+            for worker in range(1, count + 1)
         ]
 
     def start(self) -> None:
@@ -148,6 +150,14 @@ class Supervisor:
         fresh = self._pids.with_suffix(".new")
         fresh.write_text(json.dumps({child.name: child.pid for child in self.children}))
         fresh.replace(self._pids)
+
+
+def _child(data: Path, stage: str, worker: int, arguments: Sequence[str]) -> Child:
+    name = stage if worker == 1 else f"{stage}-{worker}"
+    command = [sys.executable, "-m", "deploy", "run", stage, *arguments]
+    if worker > 1:
+        command += ["--worker", str(worker)]
+    return Child(name, stage, worker, command, data / "logs" / f"{name}.jsonl")
 
 
 def stop_signal() -> threading.Event:

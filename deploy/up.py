@@ -15,6 +15,8 @@ from rich.text import Text
 
 from deploy import wiring
 from deploy.counters import Counters, all_answer
+from deploy.local.contract import Unavailable
+from deploy.local.stack import local_stack
 from deploy.logs import configure
 from deploy.settings import STAGES, Settings
 from deploy.supervise import Supervisor, stop_signal
@@ -28,20 +30,25 @@ class CantStart(Exception):
     """Why, and what to do about it."""
 
 
-def run_up(settings: Settings, config: Path | None, *, demo: bool) -> int:
+def run_up(settings: Settings, *, demo: bool, local: bool) -> int:
     """Run everything until Ctrl-C or SIGTERM; returns the exit code."""
     console = Console(highlight=False)
     try:
-        with _only_one(settings.data), _log_file(settings.data) as log:
-            configure("up", log)
+        with contextlib.ExitStack() as closing:
+            closing.enter_context(_only_one(settings.data))
+            configure("up", closing.enter_context(_log_file(settings.data)))
             _check_ports(settings)
-            return _run(settings, config, console, demo=demo)
-    except CantStart as error:
+            if local:
+                settings.data.chmod(0o711)  # PostgreSQL's own user has to pass
+                console.print("starting Kafka, Elasticsearch and PostgreSQL …")
+                settings = closing.enter_context(local_stack(settings))
+            return _run(settings, console, demo=demo)
+    except (CantStart, Unavailable) as error:
         Console(stderr=True, highlight=False).print(f"citysoc: {error}", style="red")
         return 2
 
 
-def _run(settings: Settings, config: Path | None, console: Console, *, demo: bool) -> int:
+def _run(settings: Settings, console: Console, *, demo: bool) -> int:
     logins = _first_start(settings)
     player = None
     if demo:
@@ -50,7 +57,8 @@ def _run(settings: Settings, config: Path | None, console: Console, *, demo: boo
         player = Demo.prepare(settings, logins)
         logins = player.logins
     stop = stop_signal()
-    supervisor = Supervisor(settings.data, STAGES, _arguments(settings, config))
+    workers = {stage: settings.stage_workers(stage) for stage in STAGES}
+    supervisor = Supervisor(settings.data, workers, _arguments(settings))
     supervisor.start()
     try:
         _await_start(settings, supervisor, stop, console)
@@ -78,11 +86,11 @@ def _first_start(settings: Settings) -> Sequence[tuple[str, str, str]]:
     return ((created.user.id, created.password, "administrator; shown this once, so keep it"),)
 
 
-def _arguments(settings: Settings, config: Path | None) -> list[str]:
-    arguments = ["--data", str(settings.data.resolve()), "--port", str(settings.port)]
-    if config is not None:
-        arguments += ["--config", str(config.resolve())]
-    return arguments
+def _arguments(settings: Settings) -> list[str]:
+    """What every stage is started with: one file with all that is in force."""
+    in_force = settings.data / "settings.in-force.yml"
+    in_force.write_text(settings.dump())
+    return ["--config", str(in_force.resolve())]
 
 
 @contextlib.contextmanager
@@ -126,7 +134,7 @@ def _await_start(
     """Wait until every stage answers. Raises CantStart with where to read why one does not."""
     deadline = time.monotonic() + START_SECONDS
     with console.status("starting …") if console.is_terminal else contextlib.nullcontext():
-        while not stop.is_set() and not all_answer(settings):
+        while not stop.is_set() and not all_answer(settings, supervisor):
             supervisor.look()
             if time.monotonic() > deadline:
                 raise CantStart(f"not every stage started; read why in {settings.data / 'logs'}")

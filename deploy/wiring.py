@@ -1,4 +1,4 @@
-"""Which adapter stands behind each contract; today the embedded ones, files of one machine."""
+"""Which adapter stands behind each contract, as the settings say; left out, the embedded ones."""
 
 import threading
 
@@ -6,7 +6,7 @@ import structlog
 import uvicorn
 from sqlalchemy import URL
 
-from collectors.bus.contract import Retention
+from collectors.bus.contract import Bus, Retention
 from collectors.bus.embedded import EmbeddedBus
 from collectors.health import Progress
 from deploy.refresh import follow, guard
@@ -25,6 +25,7 @@ from tenants.policies import RuleText
 from tenants.registry import DAY, Registry, topic_plan
 from tenants.services import Services
 from tenants.source_kinds import Endpoints
+from tenants.store.contract import EventStore
 from tenants.store.embedded import EmbeddedStore
 
 LOG = structlog.get_logger()
@@ -35,14 +36,21 @@ INDEXER_BATCH = 64
 TIDY_SECONDS = 3600.0
 
 
-def open_bus(settings: Settings) -> EmbeddedBus:
+def open_bus(settings: Settings) -> Bus:
     """The broker."""
-    return EmbeddedBus(settings.data / BUS_FILE)
+    kafka = settings.bus.kafka
+    if kafka is None:
+        return EmbeddedBus(settings.data / BUS_FILE)
+    from collectors.bus.kafka import KafkaBus, KafkaSettings
+
+    return KafkaBus(KafkaSettings(**kafka.model_dump()))
 
 
 def open_database(settings: Settings) -> Database:
     """Tenants, people and the queue; migrated to this version."""
     settings.data.mkdir(parents=True, exist_ok=True)
+    if settings.database.url_file is not None:
+        return Database.open(settings.database.url_file.read_text("utf-8").strip())
     path = settings.data.resolve() / "triage.sqlite"
     return Database.open(URL.create("sqlite", database=str(path)).render_as_string())
 
@@ -59,9 +67,17 @@ def registry_of(database: Database, settings: Settings) -> Registry:
     return Registry(database, topics=plan)
 
 
-def open_store(settings: Settings) -> EmbeddedStore:
+def open_store(settings: Settings) -> EventStore:
     """Searchable events."""
-    return EmbeddedStore(settings.data / "store")
+    search = settings.store.elasticsearch
+    if search is None:
+        return EmbeddedStore(settings.data / "store")
+    from tenants.store.elasticsearch import ElasticsearchStore
+
+    password = search.password_file.read_text("utf-8").strip() if search.password_file else ""
+    return ElasticsearchStore(
+        search.url, user=search.user, password=password, ca_file=search.ca_file
+    )
 
 
 def endpoints(settings: Settings) -> Endpoints:

@@ -1,8 +1,14 @@
 """Who is asking, and which tenants they may see: everything else is asked through this."""
 
+from collections.abc import Collection
 from enum import StrEnum
 
 import msgspec
+
+Tenants = Collection[str] | None
+"""Whose data is asked for; None means every tenant's."""
+EVERY_TENANT: Tenants = None
+NO_TENANT: Tenants = ()
 
 
 class Role(StrEnum):

@@ -27,7 +27,7 @@ class AssetBook:
 
     def assets(self, tenant: str) -> Sequence[Asset]:
         """By kind and name. Raises NotFound."""
-        with self._database.read() as connection:
+        with self._database.read(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
         return Registry(self._database).assets(tenant)
 
@@ -42,7 +42,7 @@ class AssetBook:
         if len(assets) > MAX_ASSETS:
             raise Invalid(f"{len(assets)} assets", f"at most {MAX_ASSETS}")
         rows = [{"tenant_id": tenant, **msgspec.structs.asdict(asset)} for asset in assets]
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
             connection.execute(delete(schema.assets).where(schema.assets.c.tenant_id == tenant))
             if rows:

@@ -1,42 +1,54 @@
 """The one database of tenants, people and their work; several processes share it."""
 
-import sqlite3
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from collectors.bus.contract import Overloaded
 from tenants import schema
+from tenants.access import NO_TENANT, Tenants
+from tenants.database_postgresql import PostgreSQL
+from tenants.database_sqlite import SQLite
 
 BUSY_SECONDS = 10.0
-_NOT_NOW = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-}
+
+
+class Kind(Protocol):
+    """What SQLite and PostgreSQL do differently."""
+
+    engine: Engine
+
+    def options(self, *, writes: bool) -> Mapping[str, object]:
+        """What a transaction is opened with."""
+
+    def bind(self, connection: Connection, tenants: Tenants) -> None:
+        """Called first in every transaction: whose rows it is about."""
+
+    def lock(self, connection: Connection) -> None:
+        """Called next in one that writes: wait until no other does."""
+
+    def passes(self, error: SQLAlchemyError) -> bool:
+        """Whether this failure is worth another try later."""
 
 
 class Database:
-    """Transactions on SQLite; a write takes the writer's lock when it begins, not half-way."""
+    """Transactions of which the writing ones come one after the other, on either kind.
+
+    A transaction names the tenants whose rows it needs: None for all, and none if left out.
+    PostgreSQL shows it no others, whatever it asks; SQLite relies on the question.
+    """
 
     def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
-        """Connect to a SQLAlchemy URL such as `sqlite:////var/lib/citysoc/triage.sqlite`.
+        """Connect to a SQLAlchemy URL.
 
-        A transaction waits up to `busy_seconds` for another process's to end.
+        Such as `sqlite:////var/lib/citysoc/triage.sqlite` or `postgresql+psycopg://user@host/name`.
+        A transaction waits up to `busy_seconds` for another's to end.
         """
-        if make_url(url).get_backend_name() != "sqlite":
-            raise ValueError(f"expected a sqlite:/// URL for the triage database, got {url!r}")
-        self._engine = create_engine(
-            url, connect_args={"timeout": busy_seconds}, pool_size=20, max_overflow=40
-        )
-        event.listen(self._engine, "connect", _prepare)
-        event.listen(self._engine, "begin", _begin)
+        self._kind = _kind(make_url(url), busy_seconds)
+        self._engine = self._kind.engine
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -46,20 +58,20 @@ class Database:
         return database
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self, tenants: Tenants = NO_TENANT) -> Iterator[Connection]:
         """One consistent view. Raises Overloaded where the database can't answer now."""
-        with _not_now(), self._engine.begin() as connection:
+        with self._transaction(tenants, writes=False) as connection:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, tenants: Tenants = NO_TENANT) -> Iterator[Connection]:
         """One transaction, durable on leaving, undone by any exception. Raises Overloaded."""
-        with (
-            _not_now(),
-            self._engine.connect().execution_options(citysoc_write=True) as connection,
-            connection.begin(),
-        ):
+        with self._transaction(tenants, writes=True) as connection:
             yield connection
+
+    def rebind(self, connection: Connection, tenants: Tenants) -> None:
+        """Show an open transaction the rows of these tenants from here on, and no others."""
+        self._kind.bind(connection, tenants)
 
     def migrate(self) -> None:
         """Run the migrations that are missing, under the writer's lock."""
@@ -70,9 +82,19 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", "tenants:migrations")
-        with self.write() as connection:
+        with self.write(None) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def admit(self, role: str) -> None:
+        """Let another role of PostgreSQL work with the tables, so that it need not own them."""
+        with self.write() as connection:
+            name = connection.dialect.identifier_preparer.quote_identifier(role)
+            for grant in (
+                "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES",
+                "USAGE ON ALL SEQUENCES",
+            ):
+                connection.exec_driver_sql(f"GRANT {grant} IN SCHEMA public TO {name}")
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -83,6 +105,25 @@ class Database:
         """For tests and tools that look at the tables themselves."""
         return self._engine
 
+    @contextmanager
+    def _transaction(self, tenants: Tenants, *, writes: bool) -> Iterator[Connection]:
+        try:
+            with (
+                self._engine.connect().execution_options(
+                    **self._kind.options(writes=writes)
+                ) as connection,
+                connection.begin(),
+            ):
+                self._kind.bind(connection, tenants)
+                if writes:
+                    self._kind.lock(connection)
+                yield connection
+        except SQLAlchemyError as error:
+            if not self._kind.passes(error):
+                raise
+            cause = getattr(error, "orig", error)
+            raise Overloaded(f"the triage database can't take this now: {cause}") from error
+
     def _revision(self) -> str | None:
         with self.read() as connection:
             if not inspect(connection).has_table("alembic_version"):
@@ -91,41 +132,15 @@ class Database:
             return None if revision is None else str(revision)
 
 
-@contextmanager
-def _not_now() -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        if code is None or code & 0xFF not in _NOT_NOW:
-            raise
-        raise Overloaded(f"the triage database can't take this now: {error.orig}") from error
-
-
-def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # SQLAlchemy's begin event opens transactions, below
-    cursor = connection.cursor()
-    _switch_to_wal(cursor)
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
-    """SQLite does not wait for other processes here, so we do."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-            if not busy or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("citysoc_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _kind(url: URL, busy_seconds: float) -> Kind:
+    match url.get_backend_name():
+        case "sqlite":
+            return SQLite(url, busy_seconds)
+        case "postgresql":
+            return PostgreSQL(url, busy_seconds)
+        case _:
+            got = url.render_as_string(hide_password=True)
+            raise ValueError(
+                "expected a sqlite:/// or postgresql+psycopg:// URL for the triage database, "
+                f"got {got!r}"
+            )

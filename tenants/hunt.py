@@ -69,10 +69,10 @@ class Hunt:
         return found[0]
 
     def _open(self, tenant: str, what: str | None, detail: str = "") -> TenantStore:
-        with self._database.read() as connection:
+        with self._database.read(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
         if what is not None and self._principal.tenants is None:
-            with self._database.write() as connection:
+            with self._database.write(self._principal.tenants) as connection:
                 audit.record(
                     connection,
                     time=stamp(self._clock()),

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 
 from collectors.route import token_hash
 from tenants import audit, schema
-from tenants.access import Conflict, Invalid, NotFound, Principal, Role
+from tenants.access import EVERY_TENANT, Conflict, Invalid, NotFound, Principal, Role
 from tenants.checked import checked_senders, checked_text
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
@@ -77,13 +77,13 @@ class Onboarding:
 
     def tenants(self) -> Sequence[Tenant]:
         """The tenants that the person sees, by name."""
-        with self._database.read() as connection:
+        with self._database.read(self._principal.tenants) as connection:
             rows = connection.execute(select(schema.tenants).order_by(schema.tenants.c.name))
             return [_tenant(row) for row in rows if self._principal.sees(row.id)]
 
     def tenant(self, tenant: str) -> Tenant:
         """One of them. Raises NotFound."""
-        with self._database.read() as connection:
+        with self._database.read(self._principal.tenants) as connection:
             return visible_tenant(connection, self._principal, tenant)
 
     def add_tenant(self, tenant: str, name: str, kind: str = "other") -> Tenant:
@@ -96,7 +96,7 @@ class Onboarding:
         name = checked_text(name, "a display name", 100)
         kind = checked_text(kind, "a kind of organisation, such as council or school", 60)
         created = Tenant(id=tenant, name=name, kind=kind, created=stamp(self._clock()))
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             if _find_tenant(connection, tenant) is not None:
                 raise Conflict(f"there is a tenant {tenant!r} already", "choose another id")
             connection.execute(insert(schema.tenants).values(**msgspec.structs.asdict(created)))
@@ -107,13 +107,13 @@ class Onboarding:
         """A tenant's sources by name. Raises NotFound."""
         columns = schema.sources.c
         query = select(schema.sources).where(columns.tenant_id == tenant).order_by(columns.name)
-        with self._database.read() as connection:
+        with self._database.read(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
             return [self._source(row) for row in connection.execute(query)]
 
     def source(self, tenant: str, name: str) -> Source:
         """One of them. Raises NotFound."""
-        with self._database.read() as connection:
+        with self._database.read(self._principal.tenants) as connection:
             return self._source(self._find(connection, tenant, name))
 
     def add_source(
@@ -138,13 +138,13 @@ class Onboarding:
         if senders and not admitted:
             raise Invalid(f"a {kind} source comes in over HTTP", "no list of senders for it")
         token = secrets.token_urlsafe(32)
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
             columns = schema.sources.c
             same = select(columns.name).where(columns.tenant_id == tenant, columns.name == name)
             if connection.scalar(same) is not None:
                 raise Conflict(f"{tenant} has a source {name!r} already", "choose another name")
-            slot = _free_slot(connection) if about.transport == "syslog" else None
+            slot = self._free_slot(connection) if about.transport == "syslog" else None
             connection.execute(
                 insert(schema.sources).values(
                     tenant_id=tenant,
@@ -165,14 +165,14 @@ class Onboarding:
     def rotate_token(self, tenant: str, name: str) -> SourceCreated:
         """Give a source a new token; the old one stops working at once. Raises NotFound."""
         token = secrets.token_urlsafe(32)
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             self._set(connection, tenant, name, token_hash=token_hash(token))
             self._changed(connection, tenant, "source token rotated", name)
             return self._created(connection, tenant, name, token)
 
     def enable_source(self, tenant: str, name: str, *, enabled: bool) -> Source:
         """Open or close a source's doors. Raises NotFound."""
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             self._set(connection, tenant, name, enabled=enabled)
             what = "source enabled" if enabled else "source disabled"
             self._changed(connection, tenant, what, name)
@@ -181,7 +181,7 @@ class Onboarding:
     def set_senders(self, tenant: str, name: str, senders: Sequence[str]) -> Source:
         """Replace the list of senders of a syslog source. Raises NotFound, Invalid."""
         admitted = checked_senders(senders)
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             if self._find(connection, tenant, name).syslog_slot is None:
                 raise Invalid(f"{name} comes in over HTTP", "no list of senders for it")
             self._set(connection, tenant, name, senders=_json(admitted))
@@ -189,6 +189,18 @@ class Onboarding:
                 connection, tenant, "source senders set", f"{name}: {', '.join(admitted)}"
             )
             return self._source(self._find(connection, tenant, name))
+
+    def _free_slot(self, connection: Connection) -> int:
+        """A port is free only where no tenant has it: all of them are looked at, for a moment."""
+        slots = select(schema.sources.c.syslog_slot)
+        slots = slots.where(schema.sources.c.syslog_slot.is_not(None))
+        self._database.rebind(connection, EVERY_TENANT)
+        taken = set(connection.scalars(slots))
+        self._database.rebind(connection, self._principal.tenants)
+        for slot in range(MAX_SLOTS):
+            if slot not in taken:
+                return slot
+        raise Conflict("every syslog port is taken", "remove a syslog source first")
 
     def _find(self, connection: Connection, tenant: str, name: str) -> Row[tuple[object, ...]]:
         visible_tenant(connection, self._principal, tenant)
@@ -262,15 +274,6 @@ def _find_tenant(connection: Connection, tenant: str) -> Row[tuple[object, ...]]
 
 def _tenant(row: Row[tuple[object, ...]]) -> Tenant:
     return Tenant(id=row.id, name=row.name, kind=row.kind, created=row.created)
-
-
-def _free_slot(connection: Connection) -> int:
-    slots = select(schema.sources.c.syslog_slot).where(schema.sources.c.syslog_slot.is_not(None))
-    taken = set(connection.scalars(slots))
-    for slot in range(MAX_SLOTS):
-        if slot not in taken:
-            return slot
-    raise Conflict("every syslog port is taken", "remove a syslog source first")
 
 
 def _json(values: Sequence[str]) -> str:

@@ -51,7 +51,7 @@ class People:
 
     def users(self) -> Sequence[User]:
         """By id. Analysts see all, partners only partners who share a tenant with them."""
-        with self._database.read() as connection:
+        with self._database.read(self._principal.tenants) as connection:
             rows = connection.execute(select(schema.users).order_by(schema.users.c.id)).all()
             everyone = [_user(connection, row.id) for row in rows]
         return [self._as_seen(user) for user in everyone if self._sees(user)]
@@ -78,7 +78,7 @@ class People:
             raise Invalid(f"role {role} and {len(tenants)} tenants", "tenants for partners only")
         password = secrets.token_urlsafe(15) if password is None else checked_password(password)
         hashed = hash_password(password)
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             if _exists(connection, user):
                 raise Conflict(f"there is a user {user!r} already", "choose another id")
             connection.execute(
@@ -104,7 +104,7 @@ class People:
         self._principal.require(Role.ADMIN)
         if user == self._principal.user and not enabled:
             raise Invalid("this is your own user", "another administrator to disable it")
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             found = _user(connection, user)
             columns = schema.users.c
             connection.execute(
@@ -121,7 +121,7 @@ class People:
         self._principal.require(Role.ADMIN)
         password = secrets.token_urlsafe(15)
         hashed = hash_password(password)
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             found = _user(connection, user)
             set_password(connection, user, hashed)
             self._audit(connection, "password reset", user, found.tenants)

@@ -70,7 +70,7 @@ class PolicyBook:
 
     def policy(self, tenant: str) -> TenantPolicy:
         """The latest version. Raises NotFound."""
-        with self._database.read() as connection:
+        with self._database.read(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
             return self._view(policy(connection, tenant))
 
@@ -84,7 +84,7 @@ class PolicyBook:
         for rule in states:
             if not (1 <= len(rule) <= MAX_RULE_ID and rule.isprintable()):
                 raise Invalid(f"rule {rule[:40]!r}", "the id of a rule")
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
             before = policy(connection, tenant)
             after = _changed(before, states)

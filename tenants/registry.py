@@ -11,6 +11,7 @@ from collectors.route import Route
 from detection.policy import Policy, State
 from enrichment.register import Asset
 from tenants import schema
+from tenants.access import EVERY_TENANT
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
 
@@ -52,13 +53,13 @@ class Registry:
 
     def tenants(self) -> Sequence[str]:
         """Every tenant's id, sorted."""
-        with self._database.read() as connection:
+        with self._database.read(EVERY_TENANT) as connection:
             return list(connection.scalars(select(schema.tenants.c.id).order_by("id")))
 
     def routes(self) -> list[Route]:
         """Every enabled source, as the doors need it."""
         query = select(schema.sources).where(schema.sources.c.enabled).order_by("tenant_id", "name")
-        with self._database.read() as connection:
+        with self._database.read(EVERY_TENANT) as connection:
             return [
                 Route(
                     tenant=row.tenant_id,
@@ -78,14 +79,14 @@ class Registry:
 
         Raises KeyError for a version that never was.
         """
-        with self._database.read() as connection:
+        with self._database.read([tenant]) as connection:
             return policy(connection, tenant, version)
 
     def assets(self, tenant: str) -> list[Asset]:
         """A tenant's register."""
         columns = schema.assets.c
         query = select(schema.assets).where(columns.tenant_id == tenant).order_by("kind", "name")
-        with self._database.read() as connection:
+        with self._database.read([tenant]) as connection:
             return [
                 Asset(kind=row.kind, name=row.name, owner=row.owner, criticality=row.criticality)
                 for row in connection.execute(query)
@@ -130,7 +131,7 @@ class Registry:
             .where(columns.published.is_(None))
             .order_by(columns.tenant_id, columns.version)
         )
-        with self._database.read() as connection:
+        with self._database.read(EVERY_TENANT) as connection:
             return [
                 Policy(tenant=row.tenant_id, version=row.version, states=_states(row.states))
                 for row in connection.execute(query)
@@ -139,7 +140,7 @@ class Registry:
     def _mark_published(self, sent: Sequence[Policy]) -> None:
         columns = schema.policies.c
         moment = stamp(self._clock())
-        with self._database.write() as connection:
+        with self._database.write(EVERY_TENANT) as connection:
             for one in sent:
                 connection.execute(
                     update(schema.policies)

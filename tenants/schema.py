@@ -1,6 +1,7 @@
 """The tables behind the queue: every one of a tenant's rows names its tenant."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -12,9 +13,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
-HEAD = "0001"
+HEAD = "0003"
 """The migration that makes exactly these tables."""
 
 metadata = MetaData(
@@ -25,6 +27,12 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+WIDE = Integer().with_variant(BigInteger(), "postgresql")
+"""For what counts without end; SQLite's integers have 64 bits anyway."""
+
+WAITING = text("state != 'closed'")
+"""What an item of the queue is; a question in these words is answered by the index of them."""
 
 
 def _text(name: str, default: str | None = None) -> Column[str]:
@@ -148,7 +156,7 @@ items = Table(
     _text("entity_kind"),
     _text("entity_name"),
     _text("criticality"),
-    Column("matches", Integer, nullable=False),
+    Column("matches", WIDE, nullable=False),
     _text("first"),
     _text("last"),
     _text("opened"),
@@ -163,6 +171,14 @@ items = Table(
     _text("words"),
     Column("sequence", Integer, nullable=False),
     Index("ix_items_queue", "state", "priority", "opened", "id"),
+    Index(
+        "ix_items_waiting",
+        "priority",
+        "opened",
+        "id",
+        postgresql_where=WAITING,
+        sqlite_where=WAITING,
+    ),
     Index("ix_items_subject", "subject", "sequence"),
     Index("ix_items_entity_key", "entity_key", "state"),
 )
@@ -173,8 +189,8 @@ alerts = Table(
     _tenant(primary_key=True),
     Column("id", Text, primary_key=True),
     _text("item_id"),
-    Column("revision", Integer, nullable=False),
-    Column("matches", Integer, nullable=False),
+    Column("revision", WIDE, nullable=False),
+    Column("matches", WIDE, nullable=False),
     _text("hour"),
     _text("first"),
     _text("last"),
@@ -203,7 +219,7 @@ alert_events = Table(
 notes = Table(
     "notes",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", WIDE, primary_key=True),
     _tenant(),
     _text("item_id"),
     _text("time"),
@@ -216,7 +232,7 @@ notes = Table(
 history = Table(
     "history",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", WIDE, primary_key=True),
     _tenant(),
     _text("item_id"),
     _text("time"),
@@ -231,7 +247,7 @@ history = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", WIDE, primary_key=True),
     Column("tenant_id", Text),
     _text("time"),
     _text("who"),

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from tenants import audit, schema
-from tenants.access import Invalid, NotFound, Principal, Role
+from tenants.access import EVERY_TENANT, Invalid, NotFound, Principal, Role
 from tenants.checked import checked_text
 from tenants.clock import Clock, moment, stamp, utc_now
 from tenants.database import Database
@@ -84,7 +84,7 @@ class Signin:
         """The session of a cookie, None once it has ended; using it keeps it open."""
         now = self._clock()
         columns = schema.sessions.c
-        with self._database.read() as connection:
+        with self._database.read(EVERY_TENANT) as connection:
             query = select(schema.sessions).where(columns.id_hash == _digest(secret))
             row = connection.execute(query).one_or_none()
             if row is None or not _alive(row.created, row.seen, self._clock):
@@ -119,7 +119,7 @@ class Signin:
     def token_principal(self, token: str) -> Principal | None:
         """Whom an API token speaks for."""
         query = select(schema.tokens.c.user_id).where(schema.tokens.c.token_hash == _digest(token))
-        with self._database.read() as connection:
+        with self._database.read(EVERY_TENANT) as connection:
             user = connection.scalar(query)
             return None if user is None else load_principal(connection, user)
 
@@ -195,7 +195,7 @@ class Signin:
     def _open(self, user: str) -> Session:
         secret = secrets.token_urlsafe(32)
         now = stamp(self._clock())
-        with self._database.write() as connection:
+        with self._database.write(EVERY_TENANT) as connection:
             oldest = stamp(self._clock() - LONGEST)
             connection.execute(delete(schema.sessions).where(schema.sessions.c.created < oldest))
             connection.execute(

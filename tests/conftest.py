@@ -6,11 +6,31 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.servers import (
+    elasticsearch_server,
+    kafka_server,
+    own_servers,
+    postgresql_server,
+    pytest_configure,
+    pytest_unconfigure,
+    servers_folder,
+)
+
+__all__ = [
+    "elasticsearch_server",
+    "kafka_server",
+    "own_servers",
+    "postgresql_server",
+    "pytest_configure",
+    "pytest_unconfigure",
+    "servers_folder",
+]
+
+ROOT = Path(__file__).parent.parent
+
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.register_profile("exploring", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")

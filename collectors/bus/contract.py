@@ -143,7 +143,14 @@ class Consumer(Protocol):
         """Leave the group at once, without committing."""
 
 
-class Bus(Protocol):
+class Producers(Protocol):
+    """All of a bus that a door needs."""
+
+    def producer(self) -> Producer:
+        """A producer for one thread."""
+
+
+class Bus(Producers, Protocol):
     """A broker, real or embedded."""
 
     def create_topic(self, name: str, *, partitions: int, retention: Retention) -> None:
@@ -166,9 +173,6 @@ class Bus(Protocol):
 
     def enforce_retention(self) -> int:
         """Remove what retention no longer keeps; returns the number of records removed."""
-
-    def producer(self) -> Producer:
-        """A producer for one thread."""
 
     def consumer(
         self,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from collectors.bus.contract import Bus, Malformed, Overloaded, Producer
+from collectors.bus.contract import Malformed, Overloaded, Producer, Producers
 from collectors.intake import Batch, records
 from collectors.metrics import RETRIES
 
@@ -26,7 +26,7 @@ class BusWriter:
     producer's buffer and the bus failed in the middle of it.
     """
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Producers) -> None:
         self._bus = bus
         self._wishes: queue.SimpleQueue[_Wish | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()

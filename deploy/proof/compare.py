@@ -4,13 +4,18 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from collectors.bus.contract import Bus, Record
+import msgspec
+
+from collectors.bus.contract import Bus, Consumer, Record
 from collectors.sources.files import read_events
+from deploy.proof.patience import insist
+from detection.alert import Alert
 from detection.signal import Signal
 
 Matches = Counter[tuple[str, str, str]]
@@ -53,33 +58,63 @@ class SignalReader:
         self.again = 0
 
     def read(self, timeout: float) -> int:
-        """Take what is there; returns how many signals of it were seen before."""
-        records = self._consumer.poll(timeout)
-        before = self.again
-        for signal in _signals(records):
+        """Take what is there; returns how many records that were."""
+        records = insist(lambda: self._consumer.poll(timeout))
+        for line in _lines(records):
+            signal = _decode_signal(line)
             if signal.id in self.signals:
                 self.again += 1
             else:
                 self.signals[signal.id] = signal
-        return self.again - before
+        return len(records)
 
     def read_to_the_end(self) -> None:
         """Take everything that stands in the log now."""
-        while any(lag.records for lag in self._consumer.lag().values()) or self.read(0.2):
-            self.read(0.2)
+        while self.read(0.5) or _behind(self._consumer):
+            pass
 
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
 
 
-def _signals(records: Iterable[Record]) -> Iterable[Signal]:
-    import msgspec
+def _behind(consumer: Consumer) -> bool:
+    return any(lag.records for lag in insist(consumer.lag).values())
 
-    decoder = msgspec.json.Decoder(Signal)
+
+def read_alerts(bus: Bus) -> Sequence[Alert]:
+    """The last amendment of every alert."""
+    consumer = bus.consumer("proof-alerts", "alerts.")
+    last: dict[str, Alert] = {}
+    deadline = time.monotonic() + 10
+    while not consumer.assigned() and time.monotonic() < deadline:
+        consumer.poll(0.1, 0)
+    while (records := insist(lambda: consumer.poll(0.5))) or _behind(consumer):
+        for line in _lines(records):
+            alert = _decode_alert(line)
+            if alert.id not in last or last[alert.id].revision <= alert.revision:
+                last[alert.id] = alert
+    consumer.close()
+    return list(last.values())
+
+
+_decode_signal = msgspec.json.Decoder(Signal).decode
+_decode_alert = msgspec.json.Decoder(Alert).decode
+
+
+def _lines(records: Iterable[Record]) -> Iterable[bytes]:
     for record in records:
-        for line in record.value.splitlines():
-            yield decoder.decode(line)
+        yield from record.value.splitlines()
+
+
+def one_hash(matches: Matches, alerts: Iterable[Alert]) -> str:
+    """SHA-256 over sorted signals and alerts, the same whatever random ids the events have."""
+    lines = [f"{source} {content} {rule} {n}" for (source, content, rule), n in matches.items()]
+    lines += [
+        f"{a.tenant} {a.rule} {a.entity.kind} {a.entity.name} {a.hour} {a.count} {a.first} {a.last}"
+        for a in alerts
+    ]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def actual_matches(signals: Iterable[Signal], contents: Mapping[str, str]) -> Matches:

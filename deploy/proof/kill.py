@@ -1,14 +1,15 @@
-"""Kills the detection process at the worst moment: signals sent, their events not yet committed."""
+"""Kills what does the work, by pid, at bad moments: a batch in flight, the broker in use."""
 
 import json
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from collectors.bus.contract import Bus, Partition, Position
 from deploy.proof.compare import SignalReader
+from deploy.proof.patience import insist
 
 DEADLINE = 300.0
 """Seconds for all kills of one proof."""
@@ -92,3 +93,29 @@ def _wait(deadline: float) -> None:
     if time.monotonic() > deadline:
         raise TimeoutError("detection was not started again")
     time.sleep(0.05)
+
+
+def kill_in_turn(data: Path, bus: Bus, restart_broker: Callable[[], None]) -> dict[str, int]:
+    """Kill a detection worker, the broker and the indexer, each with work waiting.
+
+    Returns how many records waited at each kill. Raises TimeoutError when there was none any more.
+    """
+    waiting = {}
+    for stage in ("detection", "indexer"):
+        waiting[stage] = _await_lag(bus, stage)
+        pid = int(json.loads((data / "pids.json").read_text())[stage])
+        os.kill(pid, signal.SIGKILL)
+        if stage == "detection":
+            waiting["broker"] = _await_lag(bus, "indexer")
+            restart_broker()
+    return waiting
+
+
+def _await_lag(bus: Bus, group: str) -> int:
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        lag = insist(bus.group_lag).get(group)
+        if lag is not None and lag.records:
+            return lag.records
+        time.sleep(0.02)
+    raise TimeoutError(f"nothing waits for {group}; send more events")

@@ -9,29 +9,33 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import typer
-import yaml
 
 from collectors.bus.contract import Bus
-from collectors.bus.embedded import EmbeddedBus
 from deploy import wiring
+from deploy.local.servers import Running
 from deploy.proof.compare import (
     Matches,
     SignalReader,
     actual_matches,
     differences,
     expected_matches,
+    one_hash,
+    read_alerts,
     read_digests,
 )
 from deploy.proof.console import Witness
-from deploy.proof.kill import Killer
+from deploy.proof.kill import Killer, kill_in_turn
+from deploy.proof.patience import insist
 from deploy.proof.streams import STREAMS, TENANTS, Stream, send, write_shortened
-from deploy.settings import STAGE_PORTS, Settings
+from deploy.settings import STAGE_PORTS, DetectionSettings, Settings, WorkerSettings
+from detection.alert import Alert
 
 RULE_SETS = ("rules", "rules-emerging-threats", "rules-threat-hunting")
 QUIET_SECONDS = 600.0
@@ -41,65 +45,127 @@ class ProofFailedError(Exception):
     """What does not hold."""
 
 
-def run_proof(corpora: Path, *, kills: int, limit: int | None, report: Path) -> int:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a proof does."""
+
+    corpora: Path
+    limit: int | None = None
+    """At most so many records of each stream."""
+    kills: int = 5
+    """Embedded: kills of detection between its output and its commit. Local: 0 for none, else
+    detection, broker and indexer are killed in turn."""
+    stack: str = "embedded"
+    """`embedded`, or `local`: real Kafka, Elasticsearch and PostgreSQL."""
+    workers: int = 1
+    """Detection processes."""
+
+    @property
+    def rules(self) -> Sequence[Path]:
+        """Every public rule set."""
+        return [(self.corpora / "sigma-rules" / name).resolve() for name in RULE_SETS]
+
+
+def run_proof(plan: Plan, report: Path) -> int:
     """Prove it and write the report; returns 0 if it holds, 1 if not, 2 without corpora."""
-    rules = [corpora / "sigma-rules" / name for name in RULE_SETS]
-    if not all(folder.is_dir() for folder in rules):
-        typer.echo(f"citysoc: no corpora at {corpora}; name their folder: --corpora", err=True)
+    if not all(folder.is_dir() for folder in plan.rules):
+        typer.echo(f"citysoc: no corpora at {plan.corpora}; name their folder: --corpora", err=True)
         return 2
     with tempfile.TemporaryDirectory(prefix="citysoc-proof-") as folder:
-        found = _Proof(Path(folder), corpora, rules, kills, limit).run()
+        Path(folder).chmod(0o711)  # PostgreSQL's own user has to pass
+        found = _Proof(Path(folder), plan).run()
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(found, indent=2) + "\n")
     typer.echo(json.dumps(found, indent=2))
     return 0 if found["holds"] else 1
 
 
+def compare_reports(reports: Sequence[Path]) -> int:
+    """Say whether runs ended in the same signals and alerts; 0 if so."""
+    missing = [str(path) for path in reports if not path.is_file()]
+    if missing:
+        typer.echo(f"citysoc: no report at {', '.join(missing)}; run the proof first", err=True)
+        return 2
+    found = {path: json.loads(path.read_text()) for path in reports}
+    for path, each in found.items():
+        typer.echo(f"{each['hash']}  {path} ({each['stack']}, {each['workers']} workers)")
+    same = len({each["hash"] for each in found.values()}) == 1
+    typer.echo("the same signals and alerts" if same else "NOT the same")
+    return 0 if same and all(each["holds"] for each in found.values()) else 1
+
+
 class _Proof:
-    def __init__(
-        self, folder: Path, corpora: Path, rules: list[Path], kills: int, limit: int | None
-    ) -> None:
+    def __init__(self, folder: Path, plan: Plan) -> None:
         self._folder = folder
-        self._rules = rules
-        self._kills = kills
+        self._plan = plan
         (folder / "streams").mkdir()
         self._files = {
-            stream.source: write_shortened(stream, corpora, folder / "streams", limit)
+            stream.source: write_shortened(stream, plan.corpora, folder / "streams", plan.limit)
             for stream in STREAMS
         }
-        self._settings = Settings(data=folder / "data", port=free_ports())
-        self._config = folder / "settings.yml"
-        self._config.write_text(
-            yaml.safe_dump({"detection": {"rules": [str(path.resolve()) for path in rules]}})
+        self._settings = Settings(
+            data=folder / "data",
+            port=free_ports(),
+            detection=DetectionSettings(rules=tuple(plan.rules)),
+            workers=WorkerSettings(detection=plan.workers),
         )
+        self._servers: Running | None = None
 
     def run(self) -> dict[str, Any]:
         """Everything that was seen; `holds` says whether all of it is as it must be."""
-        with ThreadPoolExecutor(1) as beside:
-            _say("running the same rules over the same files with `citysoc detect`")
-            expected = expected_matches(self._files, self._rules)
-            with self._running() as password:
-                doors = self._onboard()
-                bus = EmbeddedBus(self._settings.data / wiring.BUS_FILE)
-                reader = SignalReader(bus)
-                began = time.monotonic()
+        _say("running the same rules over the same files with `citysoc detect`")
+        expected = expected_matches(self._files, self._plan.rules)
+        with contextlib.ExitStack() as closing:
+            if self._plan.stack == "local":
+                self._use_servers(closing)
+            password = closing.enter_context(self._running())
+            doors = self._onboard()
+            bus = wiring.open_bus(self._settings)
+            reader = insist(lambda: SignalReader(bus))
+            closing.callback(reader.close)
+            began = time.monotonic()
+            with ThreadPoolExecutor(1) as beside:
                 sending = beside.submit(self._send, doors)
-                killer = Killer(self._settings.data, bus, reader)
-                killer.kill_until(self._kills)
+                attacked = self._attack(bus, reader)
                 sending.result()
-                await_quiet(bus)
-                seconds = time.monotonic() - began
-                reader.read_to_the_end()
-                witness = Witness(self._settings, password)
-                return self._judge(expected, reader, witness, killer, seconds)
+            await_quiet(bus)
+            seconds = time.monotonic() - began
+            reader.read_to_the_end()
+            witness = Witness(self._settings, password)
+            seen = self._judge(expected, reader, witness, read_alerts(bus))
+        holds = seen["holds"] and attacked.pop("done")
+        return {**seen, **attacked, "holds": holds, "seconds": round(seconds, 1)}
+
+    def _use_servers(self, closing: contextlib.ExitStack) -> None:
+        _say("starting Kafka, Elasticsearch and PostgreSQL")
+        from deploy.local.servers import start
+        from deploy.local.stack import local_settings
+
+        self._servers = start(self._folder / "servers", durable=False)
+        closing.callback(self._servers.stop)
+        self._settings.data.mkdir()
+        self._settings = local_settings(self._settings, self._servers)
+
+    def _attack(self, bus: Bus, reader: SignalReader) -> dict[str, Any]:
+        """Kill as planned; what was done."""
+        kills = self._plan.kills
+        if self._servers is None:
+            killer = Killer(self._settings.data, bus, reader)
+            killer.kill_until(kills)
+            return {
+                "done": killer.with_redelivery >= kills,
+                "kills": killer.kills,
+                "kills_with_lag_and_redelivery": killer.with_redelivery,
+            }
+        waiting = kill_in_turn(self._settings.data, bus, self._restart_broker) if kills else {}
+        return {"done": all(waiting.values()), "records_waiting_at_kills": waiting}
+
+    def _restart_broker(self) -> None:
+        if self._servers is not None:
+            self._servers.kill("kafka")
+            self._servers.restart("kafka")
 
     def _judge(
-        self,
-        expected: Matches,
-        reader: SignalReader,
-        witness: Witness,
-        killer: Killer,
-        seconds: float,
+        self, expected: Matches, reader: SignalReader, witness: Witness, alerts: Sequence[Alert]
     ) -> dict[str, Any]:
         sent = {source: len(read_digests(path)) for source, path in self._files.items()}
         events = {tenant: witness.events(tenant) for tenant in TENANTS}
@@ -109,31 +175,32 @@ class _Proof:
             for source, _ in each.values():
                 found[source] += 1
         signals = reader.signals.values()
-        different = differences(expected, actual_matches(signals, contents))
+        actual = actual_matches(signals, contents)
+        different = differences(expected, actual)
         queue = witness.queue(signals)
-        holds = not different and found == sent and not queue.faults
-        holds = holds and killer.with_redelivery >= self._kills
         return {
-            "holds": holds,
+            "holds": not different and found == sent and not queue.faults,
+            "stack": self._plan.stack,
+            "workers": self._plan.workers,
+            "hash": one_hash(actual, alerts),
             "events_sent": sent,
             "events_found_in_search_once": found,
             "matches_expected": expected.total(),
             "signals_once": len(reader.signals),
             "signals_redelivered": reader.again,
             "differences": different,
+            "alerts": len(alerts),
             "alert_items": queue.items,
             "alert_items_on_pages": queue.on_pages,
             "queue_faults": queue.faults,
-            "kills": killer.kills,
-            "kills_with_lag_and_redelivery": killer.with_redelivery,
-            "seconds": round(seconds, 1),
         }
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[str]:
         """`citysoc up` as a process of its own; yields the administrator's password."""
+        self._config = self._folder / "settings.yml"
+        self._config.write_text(self._settings.dump())
         command = [sys.executable, "-m", "deploy", "up", "--config", str(self._config)]
-        command += ["--data", str(self._settings.data), "--port", str(self._settings.port)]
         _say(f"starting {' '.join(command[2:])}")
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
         try:
@@ -158,8 +225,7 @@ class _Proof:
         return {"host": host, "port": int(port)}
 
     def _citysoc(self, *arguments: str) -> Any:
-        command = [sys.executable, "-m", "deploy", *arguments, "--data", str(self._settings.data)]
-        command += ["--port", str(self._settings.port)]
+        command = [sys.executable, "-m", "deploy", *arguments, "--config", str(self._config)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
         return json.loads(done.stdout)
 
@@ -196,7 +262,8 @@ def await_quiet(bus: Bus) -> None:
     deadline = time.monotonic() + QUIET_SECONDS
     quiet = 0
     while quiet < 4:
-        waiting = sum(lag.records for group, lag in bus.group_lag().items() if group != "proof")
+        lags = insist(bus.group_lag)
+        waiting = sum(lag.records for name, lag in lags.items() if not name.startswith("proof"))
         quiet = quiet + 1 if not waiting else 0
         if time.monotonic() > deadline:
             raise ProofFailedError(f"{waiting} records still unread after {QUIET_SECONDS:.0f} s")

@@ -10,26 +10,28 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from collectors import codec
-from collectors.bus.contract import Malformed, Overloaded
-from tenants.store.blocks import Entry, Key, entry, microseconds
+from collectors.bus.contract import Overloaded
+from tenants.store.admission import (
+    ID,
+    admitted,
+    check_limit,
+    check_number_of_ids,
+    check_tenant,
+    months_near,
+    oldest_kept,
+)
+from tenants.store.blocks import Entry
 from tenants.store.contract import Page, StoredEvent
 from tenants.store.filter import Filter
 from tenants.store.search import count_in, search_in
 from tenants.store.slice import Slice
 
 MAX_OPEN_WRITERS = 32
-MAX_LIMIT = 1_000
-RETRY_WINDOW = timedelta(hours=24)
-"""An event that comes again within this time over the end of a month is still one event."""
-_TENANT = re.compile(r"[a-z][a-z0-9]{1,30}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
-_ID = re.compile(r"[0-9a-f]{32}")
 _FILE = re.compile(r"(\d{4}-\d\d)\.[0-9a-f]{8}\.db")
 
 
@@ -58,8 +60,7 @@ class EmbeddedStore:
 
     def enforce_retention(self, tenant: str, *, months: int, now: datetime) -> Sequence[str]:
         """See EventStore."""
-        first = now.year * 12 + now.month - 1 - months
-        oldest = f"{first // 12:04}-{first % 12 + 1:02}"
+        oldest = oldest_kept(months, now)
         gone = [(month, path) for month, path in slices(self._folder_of(tenant)) if month < oldest]
         for _, path in gone:
             self._close_writer(path)
@@ -96,9 +97,7 @@ class EmbeddedStore:
         return self._writers[path]
 
     def _folder_of(self, tenant: str) -> Path:
-        if not _TENANT.fullmatch(tenant):
-            raise Malformed(f"expected a tenant's id such as council, got {tenant[:50]!r}")
-        return self._folder / tenant
+        return self._folder / check_tenant(tenant)
 
     def _close_writers(self, below: Path) -> None:
         for path in [path for path in self._writers if below in path.parents]:
@@ -122,10 +121,10 @@ class EmbeddedTenantStore:
         months: dict[str, dict[bytes, Entry]] = {}
         near: dict[str, set[bytes]] = {}
         for event in events:
-            new = _entry(event)
+            new = admitted(event)
             month = event.received[:7]
             months.setdefault(month, {}).setdefault(new.key.id, new)
-            for other in _months_near(event.received[:13]) - {month}:
+            for other in months_near(event.received) - {month}:
                 near.setdefault(other, set()).add(new.key.id)
         return sum(self._write_month(month, months[month], near) for month in sorted(months))
 
@@ -146,8 +145,7 @@ class EmbeddedTenantStore:
 
     def search(self, query: Filter, *, limit: int = 50, after: str | None = None) -> Page:
         """See TenantStore."""
-        if not 1 <= limit <= MAX_LIMIT:
-            raise ValueError(f"limit: expected 1 to {MAX_LIMIT:,}, got {limit}")
+        check_limit(limit)
         with contextlib.ExitStack() as stack:
             return search_in(self._readers(stack), query, limit=limit, after=after)
 
@@ -158,9 +156,8 @@ class EmbeddedTenantStore:
 
     def get(self, ids: Sequence[str]) -> Sequence[dict[str, Any]]:
         """See TenantStore."""
-        if len(ids) > MAX_LIMIT:
-            raise ValueError(f"expected at most {MAX_LIMIT:,} ids, got {len(ids):,}")
-        wanted = [bytes.fromhex(id_) for id_ in ids if _ID.fullmatch(id_)]
+        check_number_of_ids(len(ids))
+        wanted = [bytes.fromhex(id_) for id_ in ids if ID.fullmatch(id_)]
         found: dict[bytes, bytes] = {}
         with contextlib.ExitStack() as stack:
             for reader in self._readers(stack):
@@ -190,26 +187,6 @@ def slices(folder: Path) -> Iterator[tuple[str, Path]]:
         found = _FILE.fullmatch(path.name)
         if found:
             yield found[1], path
-
-
-@lru_cache(maxsize=64)
-def _months_near(hour: str) -> frozenset[str]:
-    start = datetime.fromisoformat(f"{hour}:00:00Z")
-    steps = (-RETRY_WINDOW, RETRY_WINDOW + timedelta(hours=1))
-    return frozenset((start + step).isoformat()[:7] for step in steps)
-
-
-def _entry(event: StoredEvent) -> Entry:
-    if not _ID.fullmatch(event.id):
-        raise Malformed(f"id: expected 32 hex digits, got {event.id[:50]!r}")
-    for name in ("time", "received"):
-        if not _TIME.fullmatch(getattr(event, name)):
-            raise Malformed(f"{name}: expected UTC as collectors.event writes it")
-    try:
-        _months_near(event.received[:13])
-        return entry(Key(microseconds(event.time), bytes.fromhex(event.id)), event.line)
-    except (ValueError, OverflowError) as error:
-        raise Malformed(f"event {event.id}: {error}") from error
 
 
 def _remove(folder: Path) -> None:

@@ -40,7 +40,7 @@ class _Question:
         self.since = microseconds(query.since) if query.since else _START
         self.before = Key(microseconds(query.until), b"") if query.until else _LAST
         if after is not None:
-            self.before = min(self.before, _place(after))
+            self.before = min(self.before, place(after))
         self.asked = narrowing(query.expression)
         self.needles = needles(query.expression)
         self.holds = compiled(query.expression) if query.expression is not None else None
@@ -137,7 +137,8 @@ def count_in(slices: Sequence[Slice], query: Filter, *, limit: int | None) -> in
     return count if limit is None else min(count, limit)
 
 
-def _place(after: str) -> Key:
+def place(after: str) -> Key:
+    """Where a page ended. Raises FilterError for what no page gave."""
     found = _PLACE.fullmatch(after)
     if found is None:
         raise FilterError(f"after: expected what the page before gave, found {after[:50]!r}")

@@ -52,12 +52,12 @@ class Desk:
 
     def get(self, item_id: str) -> ItemDetail:
         """An item with its evidence. A look by SOC staff is written to the tenant's audit."""
-        with self._database.read() as connection:
+        with self._database.read(self._principal.tenants) as connection:
             found = self._find(connection, item_id)
             detail = rows.detail(connection, found)
             seen = self._principal.tenants is not None or self._seen_lately(connection, item_id)
         if not seen:
-            with self._database.write() as connection:
+            with self._database.write(self._principal.tenants) as connection:
                 self._audit(connection, found, "alert viewed", item_id)
         return detail
 
@@ -67,7 +67,7 @@ class Desk:
         Raises Conflict, with who and when, where another has it or it is closed.
         """
         self._principal.require(Role.ANALYST, Role.ADMIN)
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             found = self._find(connection, item_id)
             if found.state is ItemState.CLAIMED and found.owner == self._principal.user:
                 return found
@@ -81,7 +81,7 @@ class Desk:
     def release(self, item_id: str) -> Item:
         """Put a claimed item back. Raises Conflict unless it is one's own (or one is admin)."""
         self._principal.require(Role.ANALYST, Role.ADMIN)
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             found = self._find(connection, item_id)
             self._require_own(found)
             free = {"state": ItemState.OPEN, "owner": None, "claimed": None}
@@ -97,7 +97,7 @@ class Desk:
         """
         self._principal.require(Role.ANALYST, Role.ADMIN)
         reason = _checked(reason, "the reason for the verdict", MAX_REASON)
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             found = self._find(connection, item_id)
             self._require_own(found)
             now = self._clock()
@@ -119,7 +119,7 @@ class Desk:
     def reopen(self, item_id: str) -> Item:
         """Take a verdict back; it stays in the history. Raises Conflict if it is not closed."""
         self._principal.require(Role.ANALYST, Role.ADMIN)
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             found = self._find(connection, item_id)
             if not self._move(connection, found, ItemState.CLOSED, REOPENED):
                 raise Conflict("this item is not closed", "nothing; go on with it")
@@ -129,7 +129,7 @@ class Desk:
     def note(self, item_id: str, text: str) -> Note:
         """Write on an item; whoever sees the item reads it. Raises Invalid."""
         text = _checked(text, "a note", MAX_NOTE)
-        with self._database.write() as connection:
+        with self._database.write(self._principal.tenants) as connection:
             found = self._find(connection, item_id)
             now = stamp(self._clock())
             number = connection.execute(
@@ -148,12 +148,12 @@ class Desk:
 
     def notes(self, item_id: str) -> Sequence[Note]:
         """An item's notes, oldest first."""
-        with self._database.read() as connection:
+        with self._database.read(self._principal.tenants) as connection:
             return rows.notes(connection, self._find(connection, item_id))
 
     def history(self, item_id: str) -> Sequence[Change]:
         """An item's life, oldest first."""
-        with self._database.read() as connection:
+        with self._database.read(self._principal.tenants) as connection:
             return rows.history(connection, self._find(connection, item_id))
 
     def _find(self, connection: Connection, item_id: str) -> Item:

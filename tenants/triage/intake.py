@@ -68,7 +68,8 @@ def take(database: Database, alerts: Sequence[Alert], clock: Clock = utc_now) ->
     for alert in alerts:
         if alert.id not in newest or newest[alert.id].revision < alert.revision:
             newest[alert.id] = alert
-    with database.write() as connection:
+    theirs_alone = {alert.tenant for alert in newest.values()}
+    with database.write(theirs_alone) as connection:
         known_tenants = tenants(connection)
         theirs = [alert for alert in newest.values() if alert.tenant in known_tenants]
         if len(theirs) < len(newest):

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
@@ -16,6 +16,7 @@ from tenants.triage.rows import item, visible
 MAX_PAGE = 200
 MAX_WORDS = 8
 MAX_TEXT = 200
+_Key = tuple[Annotated[int, msgspec.Meta(ge=-(1 << 31), lt=1 << 31)], str, str]
 
 
 def page(
@@ -31,7 +32,7 @@ def page(
     )
     if cursor is not None:
         query = query.where(_after(cursor))
-    with database.read() as connection:
+    with database.read(principal.tenants) as connection:
         rows = connection.execute(query).all()
     items = [item(row) for row in rows[:limit]]
     more = len(rows) > limit
@@ -54,7 +55,7 @@ def counts(database: Database, principal: Principal) -> Counts:
     by_level: dict[str, int] = {}
     by_tenant: dict[str, int] = {}
     mine = 0
-    with database.read() as connection:
+    with database.read(principal.tenants) as connection:
         for row in connection.execute(query):
             states[ItemState(row.state)] += row.total
             by_level[row.level] = by_level.get(row.level, 0) + row.total
@@ -74,6 +75,8 @@ def _chosen(principal: Principal, asked: QueueFilter) -> Select[Any]:
     query = select(schema.items).where(visible(principal))
     if asked.states:
         query = query.where(columns.state.in_(sorted(asked.states)))
+        if ItemState.CLOSED not in asked.states:
+            query = query.where(schema.WAITING)
     if asked.levels:
         query = query.where(columns.level.in_(sorted(asked.levels)))
     if asked.tenants:
@@ -100,7 +103,7 @@ def _after(cursor: str) -> ColumnElement[bool]:
     """The items that stand after the one that a page ended with."""
     try:
         key = base64.b64decode(cursor[:400].encode(), altchars=b"-_", validate=True)
-        priority, opened, item_id = msgspec.json.decode(key, type=tuple[int, str, str])
+        priority, opened, item_id = msgspec.json.decode(key, type=_Key)
     except (binascii.Error, UnicodeEncodeError, msgspec.DecodeError) as error:
         raise Invalid(f"cursor {cursor[:40]!r}", "the cursor of an earlier page") from error
     columns = schema.items.c

@@ -7,6 +7,9 @@ import msgspec
 from collectors.codec import dumps, loads
 from detection.alert import Alert
 
+MOST = (1 << 53) - 1
+"""As far as every reader of JSON counts; databases add up many of these without running over."""
+
 _decode = msgspec.json.Decoder(Alert).decode
 
 
@@ -23,6 +26,11 @@ def read_alert(line: bytes, tenant: str) -> Alert:
         raise ValueError(f"expected an alert of tenant {tenant!r}, got one of {alert.tenant!r}")
     if not (len(alert.id) == 32 and alert.id.isascii() and alert.id.isalnum()):
         raise ValueError(f"expected an id of 32 hex digits, got {alert.id[:40]!r}")
+    if not (0 <= alert.revision <= MOST and 0 <= alert.count <= MOST):
+        raise ValueError(
+            f"expected a revision and a count from 0 to {MOST}, "
+            f"got {str(alert.revision)[:40]} and {str(alert.count)[:40]}"
+        )
     return alert
 
 

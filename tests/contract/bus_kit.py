@@ -4,6 +4,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,17 @@ from collectors.bus.contract import (
     Retention,
 )
 from collectors.bus.embedded import EmbeddedBus
+from collectors.bus.kafka import KafkaBus, KafkaSettings
 
 
 class Embedded:
     """The SQLite bus_adapter: one file a test."""
 
-    def __init__(self, folder: Path) -> None:
+    whole_flushes = True
+    """Whether a flush is one transaction."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        folder: Path = request.getfixturevalue("tmp_path")
         self.path = folder / "bus.db"
         self.child = (
             "from collectors.bus.embedded import EmbeddedBus\n"
@@ -34,9 +40,31 @@ class Embedded:
         return EmbeddedBus(self.path, **settings)
 
 
-@pytest.fixture(params=[Embedded])
-def bus_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    return request.param(tmp_path)
+class Kafka:
+    """The session's broker: a prefix a test."""
+
+    whole_flushes = False
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.settings = KafkaSettings(
+            servers=request.getfixturevalue("kafka_server").kafka,
+            prefix=f"{uuid.uuid4().hex[:12]}.",
+            session=6,
+            look=0.5,
+        )
+        self.child = (
+            "from collectors.bus.kafka import KafkaBus, KafkaSettings\n"
+            f"bus = KafkaBus(KafkaSettings(servers={self.settings.servers!r},"
+            f" prefix={self.settings.prefix!r}, session=6, look=0.5))\n"
+        )
+
+    def open(self, **settings: Any) -> KafkaBus:
+        return KafkaBus(replace(self.settings, **settings))
+
+
+@pytest.fixture(params=[Embedded, Kafka], ids=["embedded", "kafka"])
+def bus_adapter(request: pytest.FixtureRequest) -> Any:
+    return request.param(request)
 
 
 @pytest.fixture

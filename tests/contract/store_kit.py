@@ -1,16 +1,20 @@
 """What the tests of the store contract share: the adapters, and events to store."""
 
 import contextlib
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from elasticsearch import Elasticsearch
 
 from collectors.event import Soc, encode, event_id
 from tenants.store.contract import EventStore, StoredEvent, TenantStore
+from tenants.store.elasticsearch import ElasticsearchStore
 from tenants.store.embedded import EmbeddedStore
 from tenants.store.filter import Filter
+from tests.servers import start
 
 
 class Embedded:
@@ -32,11 +36,44 @@ class Embedded:
         return EmbeddedStore(self.folder)
 
 
-@pytest.fixture(params=[Embedded])
+class OnElasticsearch:
+    """A real node, shared with other tests: indices with a prefix of this test's own."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.url = start("elasticsearch").elasticsearch
+        self.prefix = f"t{secrets.token_hex(6)}"
+        self.child = (
+            "from tenants.store.elasticsearch import ElasticsearchStore\n"
+            f"store = ElasticsearchStore({self.url!r}, prefix={self.prefix!r})\n"
+        )
+        patch.setattr("tenants.store.elasticsearch.reading.AT_ONCE", 7)
+        patch.setattr("tenants.store.elasticsearch.reading.LOOKS_A_PAGE", 3)
+        patch.setattr("tenants.store.elasticsearch.writing.BULK_EVENTS", 8)
+
+    def open(self) -> ElasticsearchStore:
+        return ElasticsearchStore(self.url, prefix=self.prefix)
+
+    def clean(self) -> None:
+        """Leave nothing of this test on the node."""
+        with contextlib.closing(Elasticsearch(self.url)) as client:
+            for index in client.indices.get(index=f"{self.prefix}-*"):
+                client.indices.delete(index=index)
+            template = f"{self.prefix}-events"
+            client.options(ignore_status=404).indices.delete_index_template(name=template)
+
+
+@pytest.fixture(params=["embedded", "elasticsearch"])
 def store_adapter(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Any:
-    return request.param(tmp_path, monkeypatch)
+) -> Iterator[Any]:
+    if request.param == "embedded":
+        yield Embedded(tmp_path, monkeypatch)
+        return
+    adapter = OnElasticsearch(monkeypatch)
+    try:
+        yield adapter
+    finally:
+        adapter.clean()
 
 
 @pytest.fixture

@@ -90,8 +90,8 @@ def test_what_a_killed_producer_had_flushed_is_there_and_in_order(
     assert end >= acknowledged + 1
     assert [record.offset for record in records] == list(range(end))
     assert records[-1].value == b"after"
-    # a flush is there whole or not at all
-    assert (end - 1) % 10 == 0
+    if bus_adapter.whole_flushes:
+        assert (end - 1) % 10 == 0
 
 
 def test_what_a_killed_consumer_had_not_committed_goes_to_the_others(

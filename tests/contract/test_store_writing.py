@@ -124,10 +124,10 @@ def test_a_tenant_that_comes_back_begins_anew(event_store: EventStore, store_ada
 
     other.drop("council")
     new = writer.write([event(1), event(2)])
-    other.close()
 
     assert new == 2
     assert numbers(found(reader)) == [2, 1]
+    other.close()
 
 
 def test_retention_drops_what_was_received_before_the_months_to_keep(

@@ -28,6 +28,7 @@ from tenants.services import Services
 from tenants.source_kinds import Endpoints
 from tenants.store.embedded import EmbeddedStore
 from tenants.triage.intake import take
+from tests.databases import Place
 
 PASSWORD = "a long password"
 RULE = RuleText(rule="r1", title="Odd sign-in", level="high", advice="Ask the user.")
@@ -65,9 +66,11 @@ def cheap_passwords() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def services(cheap_passwords: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+def services(
+    cheap_passwords: None, place: Place, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Services]:
     folder: Path = tmp_path_factory.mktemp("api")
-    database = Database.open(f"sqlite:///{folder / 'triage.sqlite'}")
+    database = Database.open(place.program)
     onboarding = Onboarding(database, OPERATOR, Endpoints())
     for tenant in ("council", "school"):
         onboarding.add_tenant(tenant, tenant.title())

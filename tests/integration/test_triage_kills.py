@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from collectors.bus.contract import Retention
 from collectors.bus.embedded import EmbeddedBus
 from detection.alert import Alert, alert_id
 from detection.signal import Entity
-from tenants.access import OPERATOR
+from tenants.access import EVERY_TENANT, OPERATOR
 from tenants.database import Database
 from tenants.onboarding import Onboarding
 from tenants.source_kinds import Endpoints
 from tenants.triage.desk import Desk
+from tests.databases import KINDS, empty
 
 ALERTS = 4000
 KILLS = 4
@@ -37,9 +39,14 @@ run(bus, Intake(database, producer), group="triage", topics="alerts.", stage="tr
 """
 
 
-def test_every_alert_is_in_the_queue_once_after_kills(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'triage.sqlite'}"
-    database = Database.open(url)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_alert_is_in_the_queue_once_after_kills(kind: str, tmp_path: Path) -> None:
+    with empty(kind, tmp_path) as place:
+        _kill_with_work_in_flight(place.migrated().program, tmp_path)
+
+
+def _kill_with_work_in_flight(url: str, tmp_path: Path) -> None:
+    database = Database(url)
     Onboarding(database, OPERATOR, Endpoints()).add_tenant("school", "School")
     bus = EmbeddedBus(tmp_path / "bus.sqlite")
     _send(bus)
@@ -57,7 +64,7 @@ def test_every_alert_is_in_the_queue_once_after_kills(tmp_path: Path) -> None:
     assert left > 0
     counts = Desk(database, OPERATOR).counts()
     assert counts.open == ALERTS // 4
-    with database.read() as connection:
+    with database.read(EVERY_TENANT) as connection:
         matches = connection.exec_driver_sql("SELECT sum(matches) FROM items").scalar()
         events = connection.exec_driver_sql("SELECT count(*) FROM alert_events").scalar()
         opened = connection.exec_driver_sql("SELECT count(*) FROM history").scalar()
@@ -113,7 +120,7 @@ def _stage(program: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _stored(database: Database) -> int:
-    with database.read() as connection:
+    with database.read(EVERY_TENANT) as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM alerts").scalar() or 0)
 
 

@@ -34,6 +34,7 @@ from tenants.store.contract import StoredEvent
 from tenants.store.embedded import EmbeddedStore
 from tenants.triage.intake import Intake
 from tenants.triage.verdicts import Verdict
+from tests.databases import Place, copied
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 PASSWORD = "a long enough passphrase"
@@ -128,9 +129,9 @@ class Things:
 class City:
     """The services over one folder, the sessions of its people, and the ids of its things."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Place) -> None:
         self.now = NOW
-        self.database = Database.open(f"sqlite:///{folder / 'triage.sqlite'}")
+        self.database = Database.open(database.program)
         self.store = EmbeddedStore(folder / "store")
         self.bus = EmbeddedBus(folder / "bus.db")
         self.services = Services(
@@ -257,10 +258,9 @@ def cheap_passwords() -> Iterator[None]:
         yield
 
 
-def build(folder: Path) -> Mapping[str, Things]:
-    """Make the city in a folder, once; tests work on copies of it."""
-    folder.mkdir()
-    city = City(folder)
+def build(folder: Path, database: Place) -> Mapping[str, Things]:
+    """Make the city in a folder and a database, once; tests work on copies of it."""
+    city = City(folder, database.migrated())
     try:
         people = city.services.people(OPERATOR)
         people.add_user(ADMIN, "Ada Min", Role.ADMIN, password=PASSWORD)
@@ -303,11 +303,8 @@ def _build_tenant(city: City, tenant: str) -> Things:
 
 
 @contextlib.contextmanager
-def opened(template: Path, folder: Path) -> Iterator[City]:
+def opened(template: Path, database: Place, folder: Path) -> Iterator[City]:
     """A city of one's own, as the template has it."""
     shutil.copytree(template, folder)
-    city = City(folder)
-    try:
+    with copied(database, folder) as place, contextlib.closing(City(folder, place)) as city:
         yield city
-    finally:
-        city.close()

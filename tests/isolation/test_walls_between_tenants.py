@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import httpx
 import pytest
@@ -10,6 +10,9 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from tenants import schema
+from tenants.access import EVERY_TENANT
+from tests.databases import KINDS
+from tests.isolation.city_fixtures import Template, template_on
 from tests.isolation.city_kit import ALDER, BIRCH, BIRCH_TEXTS, NAMES, City, Things
 from tests.isolation.route_walk import Caller, Route, every_route, fill, owners, prepare
 
@@ -45,6 +48,15 @@ NOT_ABOUT_THINGS = frozenset({"GET /static/{version}/{name}", "GET /metrics"})
 GUESS = "guessed in vain"
 
 CityAndThings = tuple[City, Mapping[str, Things]]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def city_template(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Template]:
+    """The city on either database."""
+    with template_on(request.param, tmp_path_factory.mktemp("city") / "template") as made:
+        yield made
 
 
 def by_name(routes: list[Route]) -> list[object]:
@@ -208,7 +220,7 @@ def _without_secrets(text: str) -> str:
 
 def rows_of(made: City, tenant: str) -> dict[str, list[tuple[object, ...]]]:
     """Everything that the database holds of a tenant."""
-    with made.database.read() as connection:
+    with made.database.read(EVERY_TENANT) as connection:
         return {
             table.name: [
                 tuple(row)

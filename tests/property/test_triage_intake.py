@@ -3,7 +3,6 @@
 import random
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from detection.alert import Alert, alert_id
 from detection.signal import Entity
-from tenants.access import OPERATOR
+from tenants.access import EVERY_TENANT, OPERATOR
 from tenants.database import Database
 from tenants.onboarding import Onboarding
 from tenants.source_kinds import Endpoints
@@ -20,16 +19,19 @@ from tenants.triage.desk import Desk
 from tenants.triage.intake import take
 from tenants.triage.queue import QueueFilter
 from tenants.triage.verdicts import Verdict
+from tests.databases import KINDS, empty
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    path: Path = tmp_path_factory.mktemp("intake") / "triage.sqlite"
-    database = Database.open(f"sqlite:///{path}")
-    for tenant in ("council", "school"):
-        Onboarding(database, OPERATOR, Endpoints()).add_tenant(tenant, tenant)
-    yield database
-    database.close()
+@pytest.fixture(scope="module", params=KINDS)
+def database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    with empty(request.param, tmp_path_factory.mktemp("intake")) as place:
+        database = Database.open(place.migrated().program)
+        for tenant in ("council", "school"):
+            Onboarding(database, OPERATOR, Endpoints()).add_tenant(tenant, tenant)
+        yield database
+        database.close()
 
 
 def amendments(tenant: str, rule: str, host: str, hour: int, counts: list[int]) -> list[Alert]:
@@ -75,7 +77,7 @@ LOG = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(log=LOG, seed=st.integers(0, 1 << 30))
 def test_any_delivery_gives_the_queue_of_a_naive_reading(
     database: Database, log: dict[tuple[str, str, str, int], list[int]], seed: int
@@ -96,7 +98,7 @@ def test_any_delivery_gives_the_queue_of_a_naive_reading(
     assert _queue(database) == _naive(log)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(log=LOG, seed=st.integers(0, 1 << 30))
 def test_no_match_is_lost_or_counted_twice_whatever_people_do_meanwhile(
     database: Database, log: dict[tuple[str, str, str, int], list[int]], seed: int
@@ -124,11 +126,12 @@ OPERATOR_WITH_A_USER = msgspec.structs.replace(OPERATOR, user="chance")
 
 
 def _empty(database: Database) -> None:
-    with database.write() as connection:
+    with database.write(EVERY_TENANT) as connection:
         for table in ("alert_events", "alerts", "history", "notes", "items"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
         connection.exec_driver_sql(
-            "INSERT OR IGNORE INTO users VALUES ('chance', 'Chance', 'analyst', '', 1, '')"
+            "INSERT INTO users VALUES ('chance', 'Chance', 'analyst', '', true, '')"
+            " ON CONFLICT DO NOTHING"
         )
 
 

@@ -1,6 +1,5 @@
 """A city with two tenants and a few people, on a database of its own for every test."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from tenants.database import Database
 from tenants.onboarding import Onboarding
 from tenants.people import People
 from tenants.source_kinds import Endpoints
+from tests.databases import KINDS, Place, copied, empty
 
 
 class HandClock:
@@ -42,30 +42,34 @@ def real_hasher() -> Iterator[PasswordHasher]:
         yield real
 
 
-@pytest.fixture(scope="session")
-def template(real_hasher: PasswordHasher, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session", params=KINDS)
+def template(
+    request: pytest.FixtureRequest,
+    real_hasher: PasswordHasher,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Place]:
     """A database as the migrations leave it, with two tenants; copied for every test."""
-    path = tmp_path_factory.mktemp("template") / "triage.sqlite"
-    database = Database.open(f"sqlite:///{path}")
-    onboarding = Onboarding(database, OPERATOR, Endpoints())
-    onboarding.add_tenant("council", "Riverside Council", "council")
-    onboarding.add_tenant("school", "Northgate School", "school")
-    people = People(database, OPERATOR)
-    people.add_user("kim", "Kim Lee", Role.ANALYST, password="a long password")
-    people.add_user("sam", "Sam Roe", Role.ANALYST, password="a long password")
-    people.add_user("pat", "Pat Day", Role.PARTNER, ["school"], password="a long password")
-    people.add_user("root", "Root", Role.ADMIN, password="a long password")
-    database.close()
-    return path
+    with empty(request.param, tmp_path_factory.mktemp("template")) as place:
+        place.migrated()
+        database = Database.open(place.program)
+        onboarding = Onboarding(database, OPERATOR, Endpoints())
+        onboarding.add_tenant("council", "Riverside Council", "council")
+        onboarding.add_tenant("school", "Northgate School", "school")
+        people = People(database, OPERATOR)
+        people.add_user("kim", "Kim Lee", Role.ANALYST, password="a long password")
+        people.add_user("sam", "Sam Roe", Role.ANALYST, password="a long password")
+        people.add_user("pat", "Pat Day", Role.PARTNER, ["school"], password="a long password")
+        people.add_user("root", "Root", Role.ADMIN, password="a long password")
+        database.close()
+        yield place
 
 
 @pytest.fixture
-def database(template: Path, tmp_path: Path) -> Iterator[Database]:
-    path = tmp_path / "triage.sqlite"
-    shutil.copyfile(template, path)
-    database = Database.open(f"sqlite:///{path}")
-    yield database
-    database.close()
+def database(template: Place, tmp_path: Path) -> Iterator[Database]:
+    with copied(template, tmp_path) as place:
+        database = Database.open(place.program)
+        yield database
+        database.close()
 
 
 @pytest.fixture

@@ -76,6 +76,9 @@ def test_lone_surrogates_and_nul_are_replaced_but_bodies_stay(make_alert: Make) 
         ((b"{", b"[{"), "delimiter"),
         ((b"{", b"7"), "."),
         ((b'"count":1', b'"counts":1'), "count"),
+        ((b'"count":1', b'"count":%d' % 2**63), "0 to"),
+        ((b'"revision":1', b'"revision":%d' % 2**70), "revision"),
+        ((b'"revision":1', b'"revision":-1'), "0 to"),
     ],
 )
 def test_what_is_no_alert_of_the_tenant_is_refused(

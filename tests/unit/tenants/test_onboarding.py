@@ -57,6 +57,14 @@ def test_syslog_sources_get_ports_of_their_own_for_their_senders_only(
     assert not routes["school"].admits("203.0.113.5")
 
 
+def test_a_partner_gets_a_port_that_no_other_tenant_has(onboard: Any, pat: Principal) -> None:
+    onboard(OPERATOR).add_source("council", "linux", "edge")
+
+    created = onboard(pat).add_source("school", "linux", "edge")
+
+    assert created.source.syslog == "soc.example:8611"
+
+
 @pytest.mark.parametrize("kind", list(source_kinds()))
 def test_every_kind_can_be_onboarded_with_nothing_left_to_fill_in(
     database: Database, onboard: Any, kind: str

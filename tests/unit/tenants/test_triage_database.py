@@ -14,7 +14,9 @@ from sqlalchemy.exc import IntegrityError
 
 from collectors.bus.contract import Overloaded
 from tenants import schema
+from tenants.access import EVERY_TENANT
 from tenants.database import Database
+from tests.databases import KINDS, Place, copied, empty
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_schema(database: Database) -> None:
@@ -31,32 +33,40 @@ def test_the_head_is_the_last_migration() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
 
 
-def test_several_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "new.sqlite"
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_processes_may_open_a_new_database_at_once(kind: str, tmp_path: Path) -> None:
     program = (
+        "import sys\n"
         "from tenants.database import Database\n"
-        f"database = Database.open('sqlite:///{path}')\n"
+        "database = Database.open(sys.argv[1])\n"
         "from tenants.registry import Registry\n"
         "assert Registry(database).version() == 0\n"
         "database.close()\n"
     )
 
-    processes = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
+    with empty(kind, tmp_path) as place:
+        command = [sys.executable, "-c", program, place.owner]
+        processes = [subprocess.Popen(command) for _ in range(3)]
+        codes = [process.wait(60) for process in processes]
 
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
-
-
-def test_only_sqlite_is_taken_for_now() -> None:
-    with pytest.raises(ValueError, match="sqlite:///"):
-        Database("postgresql://somewhere/citysoc")
+    assert codes == [0, 0, 0]
 
 
-def test_waiting_too_long_for_another_writer_is_overload(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'triage.sqlite'}"
-    holder = Database.open(url)
+def test_other_databases_are_refused_without_showing_the_password() -> None:
+    with pytest.raises(ValueError, match=r"sqlite:/// or postgresql\+psycopg://.*:\*\*\*@"):
+        Database("mysql://citysoc:secret@somewhere/citysoc")
+
+
+def test_waiting_too_long_for_another_writer_is_overload(template: Place, tmp_path: Path) -> None:
+    with copied(template, tmp_path) as place:
+        _wait_for_another_writer(place.program)
+
+
+def _wait_for_another_writer(url: str) -> None:
+    holder = Database(url)
     waiter = Database(url, busy_seconds=0.05)
 
-    with holder.write(), pytest.raises(Overloaded, match="locked"), waiter.write():
+    with holder.write(), pytest.raises(Overloaded, match="lock"), waiter.write():
         pytest.fail("two writers at once")
     with waiter.write():
         pass
@@ -65,21 +75,20 @@ def test_waiting_too_long_for_another_writer_is_overload(tmp_path: Path) -> None
     waiter.close()
 
 
-def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'triage.sqlite'}"
-    writer = Database.open(url)
-    reader = Database(url, busy_seconds=0.05)
+def test_readers_see_one_moment_and_do_not_wait_for_a_writer(database: Database) -> None:
+    with database.read(EVERY_TENANT) as other:
+        before = other.exec_driver_sql("SELECT count(*) FROM tenants").scalar()
+        _add_museum(database)
+        after = other.exec_driver_sql("SELECT count(*) FROM tenants").scalar()
 
-    with writer.write() as connection:
+    assert before == after == 2
+
+
+def _add_museum(database: Database) -> None:
+    with database.write(EVERY_TENANT) as connection:
         connection.execute(
             insert(schema.tenants).values(id="museum", name="City Museum", kind="", created="")
         )
-        with reader.read() as other:
-            seen = other.exec_driver_sql("SELECT count(*) FROM tenants").scalar()
-
-    assert seen == 0
-    writer.close()
-    reader.close()
 
 
 def test_a_full_disk_is_overload_and_nothing_is_half_done(tmp_path: Path) -> None:
@@ -106,7 +115,7 @@ def test_a_full_disk_is_overload_and_nothing_is_half_done(tmp_path: Path) -> Non
 
 def test_an_error_undoes_the_whole_transaction(database: Database) -> None:
     def change_and_fail() -> None:
-        with database.write() as connection:
+        with database.write(EVERY_TENANT) as connection:
             connection.exec_driver_sql("UPDATE registry_version SET version = 1000")
             connection.exec_driver_sql("INSERT INTO tenants VALUES ('school', '', '', '')")
 
@@ -121,5 +130,5 @@ def test_an_error_undoes_the_whole_transaction(database: Database) -> None:
 def test_rows_of_no_tenant_are_refused(database: Database) -> None:
     values = {"tenant_id": "ghosts", "kind": "host", "name": "x", "owner": "", "criticality": ""}
 
-    with pytest.raises(IntegrityError), database.write() as connection:
+    with pytest.raises(IntegrityError), database.write(EVERY_TENANT) as connection:
         connection.execute(insert(schema.assets).values(**values))
