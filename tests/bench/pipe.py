@@ -1,6 +1,7 @@
 """End to end on one machine: events/s through everything, and the time from socket to queue.
 
-python tests/bench/pipe.py [SECONDS] – needs the corpora; prints one JSON object.
+python -m tests.bench.pipe [SECONDS] [local] – needs the corpora; prints one JSON object. With
+`local` it runs on real Kafka, Elasticsearch and PostgreSQL.
 """
 
 import json
@@ -16,10 +17,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from collectors.bus.embedded import EmbeddedBus
 from deploy import wiring
 from deploy.proof.run import RULE_SETS, await_quiet, free_ports
 from deploy.proof.streams import STREAMS, TENANTS, send, write_shortened
+from deploy.settings import Settings
+from tenants.access import OPERATOR
+from tenants.triage.desk import Desk
 from tests.bench.machine import machine
 from tests.e2e.installation import Installation
 
@@ -36,13 +39,14 @@ REPEATS = 4
 """The windows stream is sent so often: 120,000 events."""
 
 
-def main(seconds: float) -> None:
+def main(seconds: float, stack: str) -> None:
     corpora = ROOT.parent / "shared" / "corpora"
     with tempfile.TemporaryDirectory(prefix="citysoc-bench-") as folder:
-        city = _start(Path(folder), corpora)
+        Path(folder).chmod(0o711)  # PostgreSQL's own user has to pass
+        city = _start(Path(folder), corpora, stack)
         try:
             report = machine(corpora / "streams" / "windows.ndjson.gz")
-            report["command"] = f"python tests/bench/pipe.py {seconds:.0f}"
+            report["command"] = f"python -m tests.bench.pipe {seconds:.0f} {stack}"
             report["throughput"] = throughput = _throughput(city, Path(folder), corpora)
             rate = throughput["events_per_second"] / 2
             report["latency"] = _latency(city, Path(folder), corpora, rate, seconds)
@@ -51,20 +55,25 @@ def main(seconds: float) -> None:
     print(json.dumps(report, indent=2))
 
 
-def _start(folder: Path, corpora: Path) -> Installation:
+def _start(folder: Path, corpora: Path, stack: str) -> Installation:
     rules = folder / "marker.yml"
     rules.write_text(MARKER)
     config = folder / "settings.yml"
     sets = [str((corpora / "sigma-rules" / name).resolve()) for name in RULE_SETS]
     config.write_text(json.dumps({"detection": {"rules": [*sets, str(rules)]}}))
-    return Installation(folder / "data", free_ports(), "--config", str(config))
+    more = ("--stack", "local") if stack == "local" else ()
+    return Installation(folder / "data", free_ports(), "--config", str(config), *more)
+
+
+def _settings(city: Installation) -> Settings:
+    return Settings.load(city.data / "settings.in-force.yml")
 
 
 def _throughput(city: Installation, folder: Path, corpora: Path) -> dict[str, Any]:
     """The windows stream, one copy a tenant and source, until every stage has done all of it."""
     path = write_shortened(STREAMS[0], corpora, folder, None)
     doors = [_door(city, TENANTS[copy % 3], "windows", f"bench{copy}") for copy in range(REPEATS)]
-    bus = EmbeddedBus(city.data / wiring.BUS_FILE)
+    bus = wiring.open_bus(_settings(city))
     began = time.monotonic()
     threads = [
         threading.Thread(target=send, args=(STREAMS[0], path, door, lambda _: None))
@@ -111,9 +120,10 @@ def _latency(
         time.sleep(0.25)
     stop.set()
     load.join()
-    await_quiet(EmbeddedBus(city.data / wiring.BUS_FILE))
+    await_quiet(wiring.open_bus(_settings(city)))
+    desk = Desk(wiring.open_database(_settings(city)), OPERATOR)
     arrived = {
-        item["entity"]["name"]: datetime.fromisoformat(_queued(city, item["id"])).timestamp()
+        item["entity"]["name"]: datetime.fromisoformat(desk.history(item["id"])[0].time).timestamp()
         for item in city.alerts("school")
         if item["title"] == "A marker of the benchmark"
     }
@@ -127,16 +137,6 @@ def _latency(
         "p99_seconds": round(taken[int(len(taken) * 0.99)], 3),
         "max_seconds": round(taken[-1], 3),
     }
-
-
-def _queued(city: Installation, item: str) -> str:
-    """When the queue got the item: the first entry of its history."""
-    import sqlite3
-
-    with sqlite3.connect(f"file:{city.data}/triage.sqlite?mode=ro", uri=True) as connection:
-        query = "SELECT min(time) FROM history WHERE item_id = ?"
-        when: str = connection.execute(query, (item,)).fetchone()[0]
-    return when
 
 
 def _steady(door: dict[str, Any], lines: list[bytes], rate: float, stop: threading.Event) -> None:
@@ -173,4 +173,5 @@ def _processor_seconds(city: Installation) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 30.0)
+    asked = [*sys.argv[1:], "", ""]
+    main(float(asked[0] or 30), asked[1] or "embedded")
