@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 import uuid
 from datetime import datetime
@@ -24,7 +25,7 @@ from deploy.settings import Settings
 from tenants.access import OPERATOR
 from tenants.triage.desk import Desk
 from tests.bench.machine import machine
-from tests.e2e.installation import Installation
+from tests.e2e.installation import Installation, citysoc, wait_for
 
 ROOT = Path(__file__).parents[2]
 MARKER = """title: A marker of the benchmark
@@ -35,6 +36,7 @@ detection:
   selection: {message: benchmark-marker}
   condition: selection
 """
+LIST = ("alerts", "list", "--tenant", "school", "--json")
 REPEATS = 4
 """The windows stream is sent so often: 120,000 events."""
 
@@ -124,7 +126,7 @@ def _latency(
     desk = Desk(wiring.open_database(_settings(city)), OPERATOR)
     arrived = {
         item["entity"]["name"]: datetime.fromisoformat(desk.history(item["id"])[0].time).timestamp()
-        for item in city.alerts("school")
+        for item in map(json.loads, _citysoc(city, *LIST).splitlines())
         if item["title"] == "A marker of the benchmark"
     }
     missing = sent.keys() - arrived.keys()
@@ -150,10 +152,27 @@ def _steady(door: dict[str, Any], lines: list[bytes], rate: float, stop: threadi
 
 def _door(city: Installation, tenant: str, kind: str, name: str) -> dict[str, Any]:
     if name in ("bench0", "bench1", "bench2"):
-        city.citysoc("tenant", "add", tenant)
-    made = json.loads(city.citysoc("source", "add", tenant, kind, "--name", name))
-    time.sleep(1.5)  # doors look for new sources once a second
-    return {"url": made["endpoints"]["http"], "token": made["token"]}
+        _citysoc(city, "tenant", "add", tenant)
+    made = json.loads(_citysoc(city, "source", "add", tenant, kind, "--name", name))
+    door = {"url": made["endpoints"]["http"], "token": made["token"]}
+    wait_for(lambda: _open(door))
+    return door
+
+
+def _citysoc(city: Installation, *arguments: str) -> str:
+    """What a command says about the installation, whatever servers it is on."""
+    done = citysoc(*arguments, "--config", str(city.data / "settings.in-force.yml"))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _open(door: dict[str, Any]) -> bool:
+    """Whether the doors know the source yet; they look for new ones once a second."""
+    try:
+        _post(door, b"")
+    except urllib.error.HTTPError as error:
+        return error.code != 401
+    return True
 
 
 def _post(door: dict[str, Any], body: bytes) -> None:
