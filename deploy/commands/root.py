@@ -1,0 +1,79 @@
+"""What every command shares: the root, the options, how a call fails."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from deploy.settings import Settings, Unset
+
+if TYPE_CHECKING:
+    from deploy.admin import Admin
+
+app = typer.Typer(
+    name="citysoc",
+    help="The security operations centre of a whole city.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings file; deploy/settings.example.yml shows all of them."),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Folder of all files that citysoc writes.")
+]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port", help="The console's port; ingest is the next, syslog begins ten above. [8600]"
+    ),
+]
+
+
+def group(name: str, text: str) -> typer.Typer:
+    """A group of commands below the root."""
+    made = typer.Typer(help=text, no_args_is_help=True)
+    app.add_typer(made, name=name)
+    return made
+
+
+def fail(message: str, code: int = 2) -> NoReturn:
+    """End with one clear message on standard error."""
+    typer.echo(f"citysoc: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def settings_of(config: Path | None, data: Path | None = None, port: int | None = None) -> Settings:
+    try:
+        return Settings.load(config, data=data, port=port)
+    except Unset as error:
+        fail(str(error))
+
+
+@contextlib.contextmanager
+def administration(config: Path | None, data: Path | None, port: int | None) -> Iterator["Admin"]:
+    """The installation's administration; what it refuses ends the command with a clear message."""
+    from collectors.bus.contract import Overloaded
+    from deploy.admin import Admin
+    from tenants.access import Conflict, Denied, Invalid, NotFound
+
+    try:
+        admin = Admin(settings_of(config, data, port))
+        try:
+            yield admin
+        finally:
+            admin.close()
+    except (Conflict, Denied, Invalid, NotFound, Overloaded) as error:
+        fail(str(error))
+
+
+def show(answer: object) -> None:
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())

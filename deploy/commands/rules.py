@@ -1,0 +1,72 @@
+"""Check, test and explain Sigma rules."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.commands.root import group
+
+rules_app = group("rules", "Check, test and explain Sigma rules.")
+
+
+@rules_app.command("check")
+def rules_check(
+    paths: Annotated[list[Path], typer.Argument(help="Rule files and folders.")],
+) -> None:
+    """Say what is wrong with rules, with file and line; exit code 1 if anything is."""
+    from rules.checks import check
+
+    faults = check(paths)
+    for fault in faults:
+        typer.echo(f"{fault.path}:{fault.line}: {fault.message}")
+    typer.echo(f"{len(faults)} faults" if faults else "no faults", err=True)
+    raise typer.Exit(1 if faults else 0)
+
+
+@rules_app.command("test")
+def rules_test(
+    paths: Annotated[list[Path], typer.Argument(help="Rule files and folders.")],
+) -> None:
+    """Run the cases beside each rule, and look for conditions that no case needs."""
+    from detection.cases import report
+
+    raise typer.Exit(report(paths, out=sys.stdout, err=sys.stderr))
+
+
+@rules_app.command("explain")
+def rules_explain(
+    rules: Annotated[
+        list[Path], typer.Option("--rules", help="Sigma rule file or folder; may be repeated.")
+    ],
+    event: Annotated[
+        str,
+        typer.Option("--event", metavar="FILE[:N]", help="A file as for detect; N counts from 0."),
+    ],
+    pipeline: Annotated[
+        list[Path] | None, typer.Option("--pipeline", help="pySigma processing pipeline.")
+    ] = None,
+    lists: Annotated[
+        Path | None, typer.Option("--lists", help="YAML of `placeholder: [values]`.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many rules.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Say for each rule why it does or does not match one event, down to each value."""
+    from detection.explaining import explain
+
+    raise typer.Exit(
+        explain(
+            [str(path) for path in rules],
+            event,
+            pipelines=[str(path) for path in pipeline or ()],
+            lists=None if lists is None else str(lists),
+            limit=limit,
+            as_json=as_json,
+            out=sys.stdout.buffer,
+            err=sys.stderr,
+            colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
+        )
+    )
