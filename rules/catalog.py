@@ -11,6 +11,7 @@ from sigma.modifiers import SigmaWideModifier, modifier_mapping
 from sigma.rule import SigmaRule
 
 from collectors.logsource import LogSource
+from rules.conditions import meant_by_none
 from rules.correlations import Correlation, read_correlation, resolve
 from rules.documents import Document, Fault, documents, read_file, rule_files
 from rules.info import DEFAULT_LEVEL, HUNTING_TAG, RuleInfo, info_of
@@ -134,7 +135,9 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
         faults.append(Fault(path, document.line, f"not a Sigma rule: {error}"))
         return None
     faults += [Fault(path, line_for(each, document), _message(each)) for each in sigma.errors]
-    if sigma.errors:
+    unmet = _unmet(sigma)
+    faults += [Fault(path, document.line_of("condition"), each) for each in unmet]
+    if sigma.errors or unmet:
         return None
     info = _info(sigma, document)
     if not old:
@@ -145,6 +148,16 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
         message = f"an old condition with a pipe: {error}"
         faults.append(Fault(path, document.line_of("condition"), message))
         return None
+
+
+def _unmet(sigma: SigmaRule) -> list[str]:
+    """What a condition asks for that is not there; pySigma would read it as nothing at all."""
+    detection = sigma.detection
+    return [
+        f"the condition '{condition}' asks for '{pattern}', and no selection is called so"
+        for condition in detection.condition
+        for pattern in meant_by_none(condition, detection.detections)
+    ]
 
 
 def line_for(error: Exception, document: Document) -> int:

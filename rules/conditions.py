@@ -1,9 +1,11 @@
 """The text of a Sigma condition, taken apart so that parts of it can be left out."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
+_OF = re.compile(r"\b(?:\d+|any|all)\s+of\s+([\w*-]*\*[\w*-]*)", re.IGNORECASE)
 _TOKEN = re.compile(r"\s*(\(|\)|(?:1|any|all)\s+of\s+[\w*]+|[\w*-]+)")
 
 
@@ -48,6 +50,14 @@ def parse(condition: str) -> Expression:
     if tokens:
         raise ValueError(f"condition '{condition}': unexpected '{tokens[0]}'")
     return expression
+
+
+def meant_by_none(condition: str, selections: Iterable[str]) -> Iterator[str]:
+    """The patterns (`1 of filter_*`) of a condition that no selection's name fits."""
+    known = list(selections)
+    for word in _OF.findall(condition):
+        if not any(fnmatchcase(name, word) for name in known):
+            yield word
 
 
 def without_a_part(expression: Expression) -> Iterator[Expression]:

@@ -69,7 +69,7 @@ def read_correlation(document: Document, faults: list[Fault]) -> Correlation | N
     """Make a correlation of a document, or note why not."""
     line = document.line_of("correlation")
     try:
-        sigma = SigmaCorrelationRule.from_dict(document.content, collect_errors=True)
+        sigma = _sigma(document)
         found = None if sigma.errors else _of(sigma, document)
     except NOT_READ as error:
         faults.append(Fault(document.path, line, f"not a Sigma correlation: {error}"))
@@ -146,6 +146,13 @@ def names_in(expression: Expression) -> Iterator[str]:
     else:
         for part in expression.parts:
             yield from names_in(part)
+
+
+def _sigma(document: Document) -> SigmaCorrelationRule:
+    try:
+        return SigmaCorrelationRule.from_dict(document.content, collect_errors=True)
+    except UnboundLocalError:  # pySigma's own, where it collects errors: ask for the first alone
+        return SigmaCorrelationRule.from_dict(document.content)
 
 
 def _of(sigma: SigmaCorrelationRule, document: Document) -> Correlation:
