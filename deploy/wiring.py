@@ -1,6 +1,7 @@
 """Which adapter stands behind each contract, as the settings say; left out, the embedded ones."""
 
 import threading
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -11,7 +12,7 @@ from collectors.bus.embedded import EmbeddedBus
 from collectors.health import Progress
 from deploy.refresh import follow, guard
 from deploy.rule_sets import InstalledRuleSets, Places
-from deploy.settings import Settings
+from deploy.settings import Settings, Unset
 from detection.live import live
 from detection.reasoning import Reasoner
 from detection.rule_sets import SETTINGS
@@ -37,6 +38,14 @@ INDEXER_BATCH = 64
 TIDY_SECONDS = 3600.0
 
 
+def secret_in(file: Path) -> str:
+    """What a file of one secret holds. Raises Unset where it can't be read."""
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unset(f"{file}: expected a file with a secret in it: {error}") from error
+
+
 def open_bus(settings: Settings) -> Bus:
     """The broker."""
     kafka = settings.bus.kafka
@@ -51,7 +60,7 @@ def open_database(settings: Settings) -> Database:
     """Tenants, people and the queue; migrated to this version."""
     settings.data.mkdir(parents=True, exist_ok=True)
     if settings.database.url_file is not None:
-        return Database.open(settings.database.url_file.read_text("utf-8").strip())
+        return Database.open(secret_in(settings.database.url_file))
     path = settings.data.resolve() / "triage.sqlite"
     return Database.open(URL.create("sqlite", database=str(path)).render_as_string())
 
@@ -75,7 +84,7 @@ def open_store(settings: Settings) -> EventStore:
         return EmbeddedStore(settings.data / "store")
     from tenants.store.elasticsearch import ElasticsearchStore
 
-    password = search.password_file.read_text("utf-8").strip() if search.password_file else ""
+    password = secret_in(search.password_file) if search.password_file else ""
     return ElasticsearchStore(
         search.url, user=search.user, password=password, ca_file=search.ca_file
     )
