@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tenants.store.blocks import Entry
 from tenants.store.elasticsearch import layout
-from tenants.store.values import number, text, walk, words
+from tenants.store.values import number, walk, words
 
 
 class Level(Enum):
