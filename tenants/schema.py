@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """The migration that makes exactly these tables."""
 
 metadata = MetaData(
@@ -237,6 +237,7 @@ alerts = Table(
     _text("context"),
     _text("sources"),
     Column("carried", Integer, nullable=False),
+    _text("unusual", ""),
     ForeignKeyConstraint(["tenant_id", "item_id"], ["items.tenant_id", "items.id"]),
     Index("ix_alerts_item", "tenant_id", "item_id", "hour"),
 )
