@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from hashlib import blake2b
 from importlib.resources import files
 from typing import Literal
 
@@ -69,15 +68,6 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def schemas() -> Mapping[str, Schema]:
     """Every schema by the name that sources declare, sorted."""
     return {name: msgspec.convert(yaml.safe_load(text), Schema) for name, text in sorted(_texts())}
-
-
-@cache
-def digest() -> bytes:
-    """Of every mapping: with other mappings the same rules may find something else."""
-    digested = blake2b(digest_size=16)
-    for name, text in sorted(_texts()):
-        digested.update(f"{name}\x00{text}\x00".encode())
-    return digested.digest()
 
 
 def _texts() -> Iterator[tuple[str, str]]:
