@@ -32,6 +32,7 @@ def topic_plan(*, partitions: int = 4, retention: Retention | None = None) -> To
     return {
         "events": (partitions, events),
         "signals": (1, small),
+        "behaviour": (1, small),
         "alerts": (1, small),
         "dead": (1, small),
     }
