@@ -21,6 +21,8 @@ from rules.correlations import Correlation
 from tenants.registry import Registry
 
 LOG = structlog.get_logger()
+FOLDER = "rule-sets"
+"""Below the data folder: what was imported, unpacked."""
 KNOWN = 256
 """Versions whose place is remembered."""
 ENGINES = 3
@@ -39,13 +41,18 @@ class Place(NamedTuple):
     rules: Sequence[Path]
     pipelines: Sequence[Path]
 
+    @classmethod
+    def of(cls, version: str, folder: Path) -> "Place":
+        """A rule set that was unpacked there."""
+        return cls(version, [folder / RULES], sorted((folder / PIPELINES).iterdir()))
+
 
 class Places:
     """Finds the files of each rule set, unpacking what was imported into the data folder."""
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self._settings = settings
-        self._folder = settings.data / "rule-sets"
+        self._folder = settings.data / FOLDER
         self._registry = registry
 
         self._known: dict[str, Place] = {}
@@ -72,7 +79,7 @@ class Places:
                 bundle.write(folder)
             except OSError as error:
                 raise Overloaded(f"rule set {version} can't be unpacked: {error}") from error
-        return Place(version, [folder / RULES], sorted((folder / PIPELINES).iterdir()))
+        return Place.of(version, folder)
 
     def _of_the_settings(self) -> Place:
         detection = self._settings.detection

@@ -114,11 +114,14 @@ releases = Table(
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("version", ForeignKey("rule_sets.version")),
-    _text("what"),
+    Column("restores", Integer),
     _text("created"),
     _text("author"),
 )
-"""Of rule sets, one after another; without a version, of the rules that the settings name."""
+"""Of rule sets, one after another; without a version, of the rules that the settings name.
+
+A roll-back names the release that it restores; 0 is before the first.
+"""
 
 announced = Table(
     "announced",
