@@ -55,6 +55,12 @@ class Registry:
         with self._database.read(EVERY_TENANT) as connection:
             return list(connection.scalars(select(schema.tenants.c.id).order_by("id")))
 
+    def kinds(self) -> Mapping[str, str]:
+        """What kind of organisation each tenant is."""
+        with self._database.read(EVERY_TENANT) as connection:
+            rows = connection.execute(select(schema.tenants.c.id, schema.tenants.c.kind))
+            return {row.id: row.kind for row in rows}
+
     def routes(self) -> list[Route]:
         """Every enabled source, as the doors need it."""
         query = select(schema.sources).where(schema.sources.c.enabled).order_by("tenant_id", "name")

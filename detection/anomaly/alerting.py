@@ -1,4 +1,4 @@
-"""Unusual windows as the alerts that people see: one an entity and reason, amended while it is open."""
+"""Unusual windows as alerts: one an entity and reason, amended while it is open."""
 
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime

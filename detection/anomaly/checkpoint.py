@@ -1,12 +1,11 @@
-"""What a tenant's behaviour has taught, on disk together with the place in the log it stands for."""
+"""What a tenant's behaviour has taught, on disk with the place in the log it stands for."""
 
-import os
 from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
 
-from collectors.bus.contract import Overloaded
+from detection.anomaly.artefacts import replace
 from detection.anomaly.tenant import Kept, from_bytes, to_bytes
 
 log = structlog.get_logger()
@@ -44,17 +43,7 @@ class CheckpointFiles:
 
     def save(self, kept: Kept) -> None:
         """See Checkpoints."""
-        path = self._path(kept.tenant)
-        fresh = path.with_suffix(".fresh")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with fresh.open("wb") as file:
-                file.write(to_bytes(kept))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(path)
-        except OSError as error:
-            raise Overloaded(f"{path} can't be written: {error.strerror}") from error
+        replace(self._path(kept.tenant), to_bytes(kept))
 
     def erase(self, tenant: str) -> None:
         """Forget a tenant that has left."""

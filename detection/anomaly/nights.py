@@ -94,10 +94,9 @@ def compare(tonight: Model, before: Model, past: Sequence[Past]) -> Compared:
 
 
 def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    ranks = [_ranks(one), _ranks(other)]
-    if len(one) < 3 or any(float(each.std()) == 0 for each in ranks):
-        return 1.0
-    return float(np.corrcoef(*ranks)[0, 1])
+    first, second = (each - each.mean() for each in (_ranks(one), _ranks(other)))
+    length = float(np.sqrt((first @ first) * (second @ second)))
+    return float(first @ second) / length if length else 1.0
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:

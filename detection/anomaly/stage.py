@@ -9,7 +9,6 @@ from collectors import metrics
 from collectors.bus.contract import (
     Bus,
     Consumer,
-    Malformed,
     Overloaded,
     Partition,
     Position,
@@ -23,6 +22,7 @@ from detection.anomaly.counting import BEHAVIOUR
 from detection.anomaly.library import Watched, library
 from detection.anomaly.nights import Fitted
 from detection.anomaly.part import decode
+from detection.anomaly.shelf import Shelf
 from detection.anomaly.tenant import Kept, TenantBehaviour
 from detection.anomaly.watch import Calendar
 from detection.correlation import ALERTS
@@ -49,7 +49,7 @@ class Behaviour:
         lateness: float,
         every: float,
         watched: Sequence[Watched] | None = None,
-        shelve: Callable[[str, Fitted], None] = lambda _tenant, _fitted: None,
+        shelf: Shelf,
     ) -> None:
         """`every`: seconds of the log after which a checkpoint is due."""
         self._producer = bus.producer()
@@ -59,9 +59,10 @@ class Behaviour:
         self._lateness = lateness
         self._every = every
         self._watched = {each.profile.name: each for each in watched or library()}
-        self._shelve = shelve
+        self._shelf = shelf
         self._tenants: dict[str, TenantBehaviour] = {}
         self._due: dict[str, float] = {}
+        self._fitted: list[tuple[str, Fitted]] = []
 
     def assigned(self, consumer: Consumer, positions: Mapping[Partition, Position | None]) -> None:
         """Go on from what is on disk, or from the log's beginning."""
@@ -100,11 +101,13 @@ class Behaviour:
             behaviour.read_to(record.offset + 1)
             for value in pack(map(msgspec.json.encode, alerts.values())):
                 self._outbox.put(Letter(ALERTS + behaviour.tenant, value, key=behaviour.tenant))
-            for fitted in behaviour.take_fitted():
-                self._shelve(behaviour.tenant, fitted)
+            self._fitted += [(behaviour.tenant, each) for each in behaviour.take_fitted()]
 
     def flush(self) -> None:
-        """Send the alerts, then keep what they came from where that is due."""
+        """Shelve models, send alerts, and keep what they came from where that is due."""
+        for tenant, fitted in self._fitted:
+            self._shelf.put(tenant, self._watched[fitted.profile].profile, fitted)
+        self._fitted.clear()
         self._outbox.flush()
         for tenant, behaviour in self._tenants.items():
             if behaviour.time >= self._due[tenant]:

@@ -1,4 +1,4 @@
-"""One tenant's behaviour: parts of the log in, alerts out; its state stands for a place in the log."""
+"""One tenant's behaviour: parts of the log in, alerts out; its state is a place in the log."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -50,12 +50,12 @@ class Kept(msgspec.Struct):
     profiles: dict[str, KeptProfile] = {}
 
 
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Kept).decode
 
 
 def to_bytes(kept: Kept) -> bytes:
-    """Equal states give equal bytes."""
+    """As it stands on disk: plain numbers and texts."""
     return _encode(kept)
 
 
