@@ -187,7 +187,7 @@ def _matches(
 ) -> Iterator[tuple[Incoming, RuleInfo]]:
     """Every match, in the order of the lines; what the engine can't read is unreadable."""
     try:
-        found = rules.match_lines([event.line for event in events])
+        found = rules.match_lines([event.asked() for event in events])
     except Malformed as malformed:
         if len(events) == 1:
             unreadable.append(Unreadable(events[0].number, events[0].line, str(malformed)))

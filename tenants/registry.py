@@ -72,6 +72,7 @@ class Registry:
                     kind=row.kind,
                     format=row.format,
                     logsources=tuple(map(LogSource.parse, msgspec.json.decode(row.logsources))),
+                    schema=row.schema,
                     token_hash=row.token_hash,
                     syslog_slot=row.syslog_slot,
                     senders=tuple(msgspec.json.decode(row.senders)),
