@@ -13,7 +13,7 @@ from deploy.refresh import follow, guard
 from deploy.settings import Settings
 from detection.live import live
 from detection.reasoning import Reasoner
-from detection.sigma.ruleset import Engine, load
+from detection.sigma import Engine, load
 from enrichment.enrichers.add_asset import AddAsset
 from enrichment.register import AssetRegister
 from rules import catalog
