@@ -60,6 +60,12 @@ class Correlation:
             return not _negates(self.expression)
         return self.op in {"gt", "gte"} and self.kind in COUNTS | TEMPORAL | {"value_sum"}
 
+    @property
+    def silence(self) -> bool:
+        """Whether it is true where nothing has happened since a group's last event."""
+        none = {("eq", 0), ("lte", 0), ("lt", 1)}
+        return self.kind == "event_count" and (self.op, self.threshold) in none
+
     def field(self, name: str, rule: str) -> str:
         """What a rule calls a field of the correlation."""
         return (self.aliases or {}).get(name, {}).get(rule, name)
