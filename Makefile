@@ -31,6 +31,7 @@ check: $(VENV)/dev ## format, lint, types, imports, rules
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/citysoc rules check rules/library
 	$(BIN)/citysoc rules test rules/library
+	$(BIN)/sigma check -i -c rules/validation.yml -P '*[!.]?????.yml' rules/library
 
 bench: $(VENV)/dev ## measure speed; BENCHMARKS.md says what and how
 	$(BIN)/python -m tests.bench.engine

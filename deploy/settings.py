@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+IN_FORCE = "settings.in-force.yml"
+"""In the data folder: what the stages that run there were started with."""
 LIBRARY = Path(__file__).parent.parent / "rules" / "library"
 STAGES = ("collectors", "detection", "correlation", "indexer", "serve")
 STAGE_PORTS = {
@@ -167,6 +169,19 @@ class Settings(_Section):
             return cls.model_validate(values)
         except ValidationError as error:
             raise Unset(_faults(config, error)) from error
+
+    @classmethod
+    def running(
+        cls, config: Path | None = None, *, data: Path | None = None, port: int | None = None
+    ) -> Self:
+        """As load, for what is done beside a running system.
+
+        Without a settings file of the caller's, those that the data folder was started with.
+        """
+        in_force = (data or cls().data) / IN_FORCE
+        if config is None and in_force.is_file():
+            config = in_force
+        return cls.load(config, data=data, port=port)
 
     def dump(self) -> str:
         """The same as a settings file, paths made absolute."""

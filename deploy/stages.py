@@ -57,7 +57,7 @@ def _collectors(job: Job) -> None:
     routes = RouteTable()
 
     def changed() -> None:
-        registry.ensure_topics(bus)
+        registry.publish(bus)  # so that a new tenant's log begins with the rules in force
         routes.replace(registry.routes())
 
     follow(registry, changed, job.stop)
@@ -81,8 +81,9 @@ def _detection(job: Job) -> None:
         bus = wiring.open_bus(job.settings)
         registry = wiring.open_registry(job.settings)
         assets = wiring.follow_assets(registry, job.stop)
-        engine = wiring.load_engine(job.settings)
-        handler = Detection(bus, engine, policies=registry, enrichers=[assets])
+        sets = wiring.open_rule_sets(job.settings, registry)
+        wiring.follow_releases(registry, sets, job.stop)
+        handler = Detection(bus, sets, versions=registry, enrichers=[assets])
         run_loop(
             bus,
             handler,
@@ -101,7 +102,9 @@ def _correlation(job: Job) -> None:
     with _watched(job) as progress:
         bus = wiring.open_bus(job.settings)
         scratch = job.settings.data / f"seen-{job.worker}.sqlite"
-        correlations = wiring.load_correlations(job.settings)
+        registry = wiring.open_registry(job.settings)
+        sets = wiring.open_rule_sets(job.settings, registry)
+        correlations = sets.correlations(registry.latest_release().version)
         handler = Correlation(bus, scratch, correlations=correlations)
         run_loop(
             bus,

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 from sigma.exceptions import SigmaError
 
+from rules.attack import unknown_tags
 from rules.cases import read_cases
 from rules.catalog import Correlation, Rule, entry, line_for, resolved
 from rules.documents import Document, Fault, documents, read_file, rule_files
@@ -15,9 +16,9 @@ def check(paths: Sequence[str | Path], *, library: bool = False) -> list[Fault]:
     """Every fault of every rule at `paths`, sorted by file and line.
 
     Looks for what cannot be read or parsed, unknown modifiers, conditions that name no selection,
-    selections that no condition names, keys given twice, ids missing or given twice, and missing
-    titles and levels, and correlations that refer to no rule or to themselves. A rule of our own
-    `library` must also have cases and advice. Raises
+    selections that no condition names, keys given twice, ids missing or given twice, missing
+    titles and levels, tags that ATT&CK does not know, and correlations that refer to no rule or to
+    themselves. A rule of our own `library` must also have cases and advice. Raises
     FileNotFoundError for a path that is not there.
     """
     faults: list[Fault] = []
@@ -58,6 +59,10 @@ def _check(
         if first != here:
             message = f"id {identity} is taken by the rule at {first}; give each its own"
             yield Fault(document.path, document.line_of("id"), message)
+    if rule is None:
+        return
+    for tag, advice in unknown_tags(rule.info.tags):
+        yield Fault(document.path, document.line_of("tags"), f"tag {tag}: {advice}")
     if not isinstance(rule, Rule):
         return
     for condition in rule.sigma.detection.parsed_condition:

@@ -24,6 +24,7 @@ from detection.policy import Policy, State
 from detection.sigma import Engine, load
 from detection.signal import NO_BODY, Entity, Signal
 from detection.worker import Detection
+from tests.rule_sets import Announced, Sets
 
 START = datetime(2026, 11, 24, 13, 10, tzinfo=UTC)
 SOURCE = {"product": "linux", "service": "sshd"}
@@ -95,7 +96,8 @@ def record(offset: int, value: bytes, **headers: str) -> Record:
 
 def detect(bus: EmbeddedBus, engine: Engine, *lines: bytes, policy: Policy | None = None) -> None:
     """Match events, a record each, under a policy."""
-    with contextlib.closing(Detection(bus, engine, policies=NoVersions())) as stage:
+    versions = Announced() if policy is None else Announced(policy)
+    with contextlib.closing(Detection(bus, Sets(engine), versions=versions)) as stage:
         records = [record(n, value) for n, value in enumerate(lines, 1)]
         if policy is not None:
             value = msgspec.json.encode(policy)

@@ -49,8 +49,9 @@ DETECTION = (
     + """
 from detection.sigma import load
 from detection.worker import Detection
-engine = load([folder / "rule.yml"])
-run(bus, Detection(bus, engine, policies=None), group="detection", topics="events.",
+from tests.rule_sets import Announced, Sets
+sets = Sets(load([folder / "rule.yml"]))
+run(bus, Detection(bus, sets, versions=Announced()), group="detection", topics="events.",
     stage="detection", stop=stop, batch=7)
 """
 )
