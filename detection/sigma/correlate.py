@@ -129,6 +129,11 @@ class Correlator:
                 del group.due[end]
                 self._decide(group, end)
 
+    def next_due(self) -> int | None:
+        """When the first window that is still open is to be decided, microseconds since 1970."""
+        first = self._due[:1]  # asked from another thread
+        return first[0][0] if first else None
+
     def take(self) -> list[Found]:
         """What came true, grew, shrank or was withdrawn since the last call."""
         found = [each for bucket in self._changed if (each := self._found(bucket)) is not None]

@@ -54,14 +54,16 @@ class Ended(Group):
     def moved(self, time: int) -> Moved:
         """What it does that hits at a time have come or gone."""
         first = bisect_left(self._starts, time)
-        fresh, old = self._laid_anew(first, time)
+        fresh, old = self._laid_anew(first)
         self._starts[first : first + len(old)] = fresh
         touched = self._starts[bisect_left(self._starts, time - self.length) : first]
         if self.correlation.silence:
             touched = touched[-1:]
         touched += fresh or self._starts[first : bisect_right(self._starts, time)]
         gone = sorted(set(old).difference(fresh))
-        return Moved([each + self.length for each in touched], [each + self.length for each in gone])
+        return Moved(
+            [each + self.length for each in touched], [each + self.length for each in gone]
+        )
 
     def complete(self, end: int) -> bool:
         """Whether all hits of a window are still there."""
@@ -87,8 +89,8 @@ class Ended(Group):
             self.ends.remove(end)
         return stood
 
-    def _laid_anew(self, first: int, time: int) -> tuple[list[int], list[int]]:
-        """Windows from a time on, up to where they meet those that were there, and the latter."""
+    def _laid_anew(self, first: int) -> tuple[list[int], list[int]]:
+        """Windows from one on, up to where they meet those that were there, and the latter."""
         fresh: list[int] = []
         last = self._starts[first - 1] if first else None
         while (opens := self._next(last)) is not None:
