@@ -15,6 +15,7 @@ from collectors.tick import Tick
 from detection.definitions import served
 from detection.in_force import Bearings, InForce, Versions
 from detection.incoming import Incoming, Unreadable, read_lines
+from detection.own_rules import OwnRules
 from detection.packing import pack
 from detection.policy import Policy, State
 from detection.rule_sets import Rules, RuleSets
@@ -50,6 +51,7 @@ class Detection:
         self._producer = bus.producer()
         self._outbox = Outbox(self._producer)
         self._sets = sets
+        self._own = OwnRules(sets)
         self._judging: OrderedDict[str, _Judging] = OrderedDict()
         self._bearings = Bearings(versions)
         self._enrichers = enrichers
@@ -122,6 +124,7 @@ class Detection:
 
     def _signals(self, record: Record, in_force: InForce) -> list[Letter]:
         judging = self._judging_by(in_force.release.version)
+        rules = self._own.of(in_force.release.version, in_force.policy)
         tenant = _tenant(record.partition)
         events: list[Incoming] = []
         unreadable: list[Unreadable] = []
@@ -132,7 +135,7 @@ class Detection:
                 events.append(line)
         lines = [
             msgspec.json.encode(signal)
-            for event, rule in _matches(judging.rules, events, unreadable)
+            for event, rule in _matches(rules, events, unreadable)
             if (signal := self._signal(record, event, rule, judging, in_force.policy)) is not None
         ]
         letters = [Letter(SIGNALS + tenant, value, key=tenant) for value in pack(lines)]
@@ -201,7 +204,7 @@ def _matches(
 ) -> Iterator[tuple[Incoming, RuleInfo]]:
     """Every match, in the order of the lines; what the engine can't read is unreadable."""
     try:
-        found = rules.match_lines([event.line for event in events])
+        found = rules.match_lines([event.asked() for event in events])
     except Malformed as malformed:
         if len(events) == 1:
             unreadable.append(Unreadable(events[0].number, events[0].line, str(malformed)))

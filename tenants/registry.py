@@ -65,6 +65,7 @@ class Registry:
                     kind=row.kind,
                     format=row.format,
                     logsources=tuple(map(LogSource.parse, msgspec.json.decode(row.logsources))),
+                    schema=row.schema,
                     token_hash=row.token_hash,
                     syslog_slot=row.syslog_slot,
                     senders=tuple(msgspec.json.decode(row.senders)),
@@ -244,4 +245,6 @@ def _policy(row: Row[Any]) -> Policy:
         tenant=row.tenant_id,
         version=row.version,
         states=msgspec.json.decode(row.states, type=dict[str, State]),
+        lists=msgspec.json.decode(row.lists, type=dict[str, tuple[str, ...]]),
+        filters=msgspec.json.decode(row.filters, type=dict[str, str]),
     )

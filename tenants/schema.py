@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0004"
+HEAD = "0006"
 """The migration that makes exactly these tables."""
 
 metadata = MetaData(
@@ -68,6 +68,7 @@ sources = Table(
     _text("kind"),
     _text("format"),
     _text("logsources"),
+    _text("schema", ""),
     _text("token_hash"),
     Column("syslog_slot", Integer, unique=True),
     _text("senders"),
@@ -114,11 +115,14 @@ releases = Table(
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("version", ForeignKey("rule_sets.version")),
-    _text("what"),
+    Column("restores", Integer),
     _text("created"),
     _text("author"),
 )
-"""Of rule sets, one after another; without a version, of the rules that the settings name."""
+"""Of rule sets, one after another; without a version, of the rules that the settings name.
+
+A roll-back names the release that it restores; 0 is before the first.
+"""
 
 announced = Table(
     "announced",

@@ -10,13 +10,13 @@ from sqlalchemy import make_url
 
 from collectors.bus.contract import Overloaded
 from deploy.local.servers import Running
-from detection.alert import Alert, alert_id
-from detection.signal import Entity
+from detection.alert import Alert
 from tenants.access import EVERY_TENANT, OPERATOR
 from tenants.database import Database
 from tenants.onboarding import Onboarding
 from tenants.source_kinds import Endpoints
 from tenants.triage.intake import take
+from tests.alerts import alert
 
 ALERTS = 600
 BATCH = 5
@@ -38,26 +38,7 @@ def database(server: Running) -> Iterator[Database]:
 
 def alerts() -> list[Alert]:
     """Each of a host of its own."""
-    return [_alert(Entity("host", f"h{number}")) for number in range(ALERTS)]
-
-
-def _alert(entity: Entity) -> Alert:
-    hour = "2026-11-24T10"
-    return Alert(
-        id=alert_id("school", "rule", entity, hour),
-        revision=1,
-        tenant="school",
-        rule="rule",
-        title="Title",
-        level="high",
-        ruleset="rules-1",
-        entity=entity,
-        hour=hour,
-        count=2,
-        first=f"{hour}:00:00.000000Z",
-        last=f"{hour}:10:00.000000Z",
-        received=f"{hour}:00:00.000000Z",
-    )
+    return [alert(f"h{number}", "2026-11-24T10") for number in range(ALERTS)]
 
 
 def test_every_alert_is_there_once_after_the_server_was_killed_at_work(

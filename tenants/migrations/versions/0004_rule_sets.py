@@ -32,7 +32,8 @@ def upgrade() -> None:
         "releases",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", text, nullable=True),
-        *(sa.Column(name, text, nullable=False) for name in ("what", "created", "author")),
+        sa.Column("restores", sa.Integer(), nullable=True),
+        *(sa.Column(name, text, nullable=False) for name in ("created", "author")),
         sa.ForeignKeyConstraint(
             ["version"], ["rule_sets.version"], name=op.f("fk_releases_version_rule_sets")
         ),

@@ -232,6 +232,6 @@ def test_only_the_newest_release_is_told_and_only_once(
 
 def _release(database: Database, number: int) -> None:
     """One more release, of the rules that the settings name."""
-    row = {"number": number, "what": "rolled back", "created": "now", "author": "kim"}
+    row = {"number": number, "restores": 0, "created": "now", "author": "kim"}
     with database.write() as connection:
         connection.execute(insert(schema.releases).values(row))
