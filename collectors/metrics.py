@@ -42,5 +42,9 @@ EVENTS_STORED = Counter("citysoc_events_stored_total", "Events new in the store.
 ITEMS = Counter("citysoc_queue_items_total", "Queue items opened.")
 LAG_RECORDS = Gauge("citysoc_lag_records", "Records that a stage has still to read.", ["stage"])
 LAG_SECONDS = Gauge("citysoc_lag_seconds", "Age of the oldest unread record.", ["stage"])
+WINDOWS_OVERDUE = Gauge(
+    "citysoc_windows_overdue_seconds",
+    "How long the correlation window longest overdue waits for ticks of its tenant's sources.",
+)
 BATCH_SECONDS = Histogram("citysoc_batch_seconds", "Time for one batch of records.", ["stage"])
 SPACE_USED = Gauge("citysoc_space_used_ratio", "Share of the data folder's disk that is used.")

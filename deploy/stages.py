@@ -104,8 +104,7 @@ def _correlation(job: Job) -> None:
         scratch = job.settings.data / f"seen-{job.worker}.sqlite"
         registry = wiring.open_registry(job.settings)
         sets = wiring.open_rule_sets(job.settings, registry)
-        correlations = sets.correlations(registry.latest_release().version)
-        handler = Correlation(bus, scratch, correlations=correlations)
+        handler = Correlation(bus, scratch, sets)
         run_loop(
             bus,
             handler,
