@@ -10,7 +10,7 @@ from deploy import wiring
 from deploy.settings import Settings
 from tenants.access import OPERATOR, Role
 from tenants.database import Database
-from tenants.onboarding import Onboarding
+from tenants.onboarding import SIGMA, Onboarding
 from tenants.people import People
 from tenants.triage.desk import Desk
 from tenants.triage.queue import Item, ItemState, QueueFilter
@@ -23,8 +23,9 @@ class Admin:
 
     def __init__(self, settings: Settings) -> None:
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+        self.settings = settings
         self._endpoints = wiring.endpoints(settings)
-        self._database: Database = wiring.open_database(settings)
+        self.database: Database = wiring.open_database(settings)
 
     def add_tenant(self, tenant: str, name: str, kind: str) -> object:
         """A new organisation, and where its people and sources go."""
@@ -39,14 +40,17 @@ class Admin:
             "next": f"citysoc source add {created.id} KIND --name NAME",
         }
 
-    def add_source(self, tenant: str, kind: str, name: str, senders: Sequence[str]) -> object:
+    def add_source(
+        self, tenant: str, kind: str, name: str, senders: Sequence[str], schema: str = ""
+    ) -> object:
         """A new source with its token, shown this once, and a configuration to paste."""
-        created = self._onboarding().add_source(tenant, kind, name, senders=senders)
+        created = self._onboarding().add_source(tenant, kind, name, senders=senders, schema=schema)
         source = created.source
         return {
             "tenant": source.tenant,
             "source": source.name,
             "kind": source.kind,
+            "schema": source.schema or SIGMA,
             "token": created.token,
             "endpoints": {"http": source.url, "syslog": source.syslog},
             "senders": source.senders,
@@ -55,7 +59,7 @@ class Admin:
 
     def add_user(self, user: str, name: str, role: str, tenants: Sequence[str]) -> object:
         """A new user with a random password, shown this once."""
-        created = People(self._database, OPERATOR).add_user(user, name or user, Role(role), tenants)
+        created = People(self.database, OPERATOR).add_user(user, name or user, Role(role), tenants)
         return {
             "user": created.user.id,
             "name": created.user.name,
@@ -70,7 +74,7 @@ class Admin:
         self._onboarding().tenant(tenant)
         states = frozenset(ItemState) if closed else frozenset({ItemState.OPEN, ItemState.CLAIMED})
         asked = QueueFilter(tenants=frozenset({tenant}), states=states)
-        desk = Desk(self._database, OPERATOR)
+        desk = Desk(self.database, OPERATOR)
         cursor = None
         while True:
             page = desk.list(asked, cursor=cursor, limit=PAGE)
@@ -81,7 +85,7 @@ class Admin:
 
     def close(self) -> None:
         """Let go of the database."""
-        self._database.close()
+        self.database.close()
 
     def _onboarding(self) -> Onboarding:
-        return Onboarding(self._database, OPERATOR, self._endpoints)
+        return Onboarding(self.database, OPERATOR, self._endpoints)

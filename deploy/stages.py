@@ -9,7 +9,7 @@ import structlog
 
 from collectors.bus.contract import Bus, Overloaded
 from collectors.bus.loop import run as run_loop
-from collectors.health import Progress, serve_health
+from collectors.health import Progress, serve_health, together
 from collectors.route import RouteTable
 from collectors.sources.sockets import PortTaken
 from deploy import wiring
@@ -57,7 +57,7 @@ def _collectors(job: Job) -> None:
     routes = RouteTable()
 
     def changed() -> None:
-        registry.ensure_topics(bus)
+        registry.publish(bus)  # so that a new tenant's log begins with the rules in force
         routes.replace(registry.routes())
 
     follow(registry, changed, job.stop)
@@ -81,8 +81,9 @@ def _detection(job: Job) -> None:
         bus = wiring.open_bus(job.settings)
         registry = wiring.open_registry(job.settings)
         assets = wiring.follow_assets(registry, job.stop)
-        engine = wiring.load_engine(job.settings)
-        handler = Detection(bus, engine, policies=registry, enrichers=[assets])
+        sets = wiring.open_rule_sets(job.settings, registry)
+        wiring.follow_releases(registry, sets, job.stop)
+        handler = Detection(bus, sets, versions=registry, enrichers=[assets])
         run_loop(
             bus,
             handler,
@@ -101,8 +102,9 @@ def _correlation(job: Job) -> None:
     with _watched(job) as progress:
         bus = wiring.open_bus(job.settings)
         scratch = job.settings.data / f"seen-{job.worker}.sqlite"
-        correlations = wiring.load_correlations(job.settings)
-        handler = Correlation(bus, scratch, correlations=correlations)
+        registry = wiring.open_registry(job.settings)
+        sets = wiring.open_rule_sets(job.settings, registry)
+        handler = Correlation(bus, scratch, sets)
         run_loop(
             bus,
             handler,
@@ -112,6 +114,15 @@ def _correlation(job: Job) -> None:
             stop=job.stop,
             progress=progress,
         )
+
+
+def _anomaly(job: Job) -> None:
+    from deploy.behaviour import run_behaviour
+
+    loops = [Progress(name) for name in ("anomaly", "anomaly-alerts", "anomaly-behaviour")]
+    port = job.settings.stage_port(job.stage, job.worker)
+    with serve_health(port, lambda: together(job.stage, loops)):
+        run_behaviour(job.settings, job.stop, loops)
 
 
 def _indexer(job: Job) -> None:
@@ -205,6 +216,7 @@ _STAGES: dict[str, Callable[[Job], None]] = {
     "collectors": _collectors,
     "detection": _detection,
     "correlation": _correlation,
+    "anomaly": _anomaly,
     "indexer": _indexer,
     "serve": _serve,
 }

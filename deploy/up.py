@@ -18,7 +18,7 @@ from deploy.counters import Counters, all_answer
 from deploy.local.contract import Unavailable
 from deploy.local.stack import local_stack
 from deploy.logs import configure
-from deploy.settings import STAGES, Settings
+from deploy.settings import IN_FORCE, STAGES, Settings
 from deploy.supervise import Supervisor, stop_signal
 from tenants.people import first_administrator
 
@@ -88,7 +88,7 @@ def _first_start(settings: Settings) -> Sequence[tuple[str, str, str]]:
 
 def _arguments(settings: Settings) -> list[str]:
     """What every stage is started with: one file with all that is in force."""
-    in_force = settings.data / "settings.in-force.yml"
+    in_force = settings.data / IN_FORCE
     in_force.write_text(settings.dump())
     return ["--config", str(in_force.resolve())]
 

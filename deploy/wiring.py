@@ -1,23 +1,24 @@
 """Which adapter stands behind each contract, as the settings say; left out, the embedded ones."""
 
 import threading
+from pathlib import Path
 
 import structlog
 import uvicorn
 from sqlalchemy import URL
 
-from collectors.bus.contract import Bus, Retention
+from collectors.bus.contract import Bus, Overloaded, Retention
 from collectors.bus.embedded import EmbeddedBus
 from collectors.health import Progress
 from deploy.refresh import follow, guard
-from deploy.settings import Settings
-from detection.live import live
+from deploy.rule_sets import InstalledRuleSets, Places
+from deploy.settings import Settings, Unset
 from detection.reasoning import Reasoner
-from detection.sigma.ruleset import Engine, load
+from detection.rule_sets import SETTINGS
+from detection.sigma import Engine
 from enrichment.enrichers.add_asset import AddAsset
 from enrichment.register import AssetRegister
 from rules import catalog
-from rules.correlations import Correlation
 from tenants.api.app import create_app
 from tenants.console.app import create_console
 from tenants.database import Database
@@ -36,6 +37,14 @@ INDEXER_BATCH = 64
 TIDY_SECONDS = 3600.0
 
 
+def secret_in(file: Path) -> str:
+    """What a file of one secret holds. Raises Unset where it can't be read."""
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unset(f"{file}: expected a file with a secret in it: {error}") from error
+
+
 def open_bus(settings: Settings) -> Bus:
     """The broker."""
     kafka = settings.bus.kafka
@@ -50,7 +59,7 @@ def open_database(settings: Settings) -> Database:
     """Tenants, people and the queue; migrated to this version."""
     settings.data.mkdir(parents=True, exist_ok=True)
     if settings.database.url_file is not None:
-        return Database.open(settings.database.url_file.read_text("utf-8").strip())
+        return Database.open(secret_in(settings.database.url_file))
     path = settings.data.resolve() / "triage.sqlite"
     return Database.open(URL.create("sqlite", database=str(path)).render_as_string())
 
@@ -74,7 +83,7 @@ def open_store(settings: Settings) -> EventStore:
         return EmbeddedStore(settings.data / "store")
     from tenants.store.elasticsearch import ElasticsearchStore
 
-    password = search.password_file.read_text("utf-8").strip() if search.password_file else ""
+    password = secret_in(search.password_file) if search.password_file else ""
     return ElasticsearchStore(
         search.url, user=search.user, password=password, ca_file=search.ca_file
     )
@@ -90,25 +99,37 @@ def endpoints(settings: Settings) -> Endpoints:
     )
 
 
-def load_engine(settings: Settings) -> Engine:
-    """Every rule that can be used; what can't is logged with file and line, and stops nothing."""
-    engine = load(settings.detection.rules, pipelines=settings.detection.pipelines)
+def open_rule_sets(settings: Settings, registry: Registry) -> InstalledRuleSets:
+    """Every rule set of the installation."""
+    return InstalledRuleSets(Places(settings, registry), told=_tell_rules)
+
+
+def _tell_rules(engine: Engine) -> None:
+    """What can't be used is logged with file and line, and stops nothing."""
     for fault in engine.faults:
         LOG.error("rule refused", place=f"{fault.path}:{fault.line}", reason=fault.message)
     for notice in engine.notices:
         LOG.warning("rule noted", place=f"{notice.path}:{notice.line}", reason=notice.message)
-    running = live(engine.correlations)
-    for each in engine.correlations:
-        if each not in running:
-            place = f"{each.info.path}:{each.info.line}"
-            LOG.warning("correlation waits for its window's end: files only", place=place)
-    LOG.info("rules loaded", rules=engine.size, refused=len(engine.faults))
-    return engine
+    LOG.info("rules loaded", version=engine.version, rules=engine.size, refused=len(engine.faults))
 
 
-def load_correlations(settings: Settings) -> list[Correlation]:
-    """The correlations among the rules; detection says which are refused."""
-    return catalog.read(settings.detection.rules).correlations
+def follow_releases(registry: Registry, sets: InstalledRuleSets, stop: threading.Event) -> None:
+    """Load each released rule set before its record comes; returns once the first is there."""
+    latest = SETTINGS
+
+    def changed() -> None:
+        nonlocal latest
+        latest = registry.latest_release().version
+        sets.prepare(latest)
+
+    follow(registry, changed, stop)
+    while not stop.is_set():
+        try:
+            sets.engine(latest)
+        except Overloaded as error:
+            LOG.info("rules are coming", reason=str(error))
+        else:
+            return
 
 
 def follow_assets(registry: Registry, stop: threading.Event) -> AddAsset:

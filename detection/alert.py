@@ -5,6 +5,7 @@ import hashlib
 import msgspec
 
 from detection.signal import VERSION, Entity
+from detection.unusual import Unusual
 
 MAX_BODIES = 20
 """Events that an alert carries; the count goes on."""
@@ -43,6 +44,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     events: tuple[str, ...] = ()
     """Ids of the first MAX_BODIES events, in the order of the signals log; bodies beside them."""
     bodies: tuple[msgspec.Raw, ...] = ()
+    unusual: Unusual | None = None
+    """Of an alert that no rule describes, why it was raised."""
 
 
 def alert_id(tenant: str, rule: str, entity: Entity, hour: str) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0003"
+HEAD = "0006"
 """The migration that makes exactly these tables."""
 
 metadata = MetaData(
@@ -68,6 +68,7 @@ sources = Table(
     _text("kind"),
     _text("format"),
     _text("logsources"),
+    _text("schema", ""),
     _text("token_hash"),
     Column("syslog_slot", Integer, unique=True),
     _text("senders"),
@@ -92,10 +93,46 @@ policies = Table(
     _tenant(primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     _text("states"),
+    _text("lists", "{}"),
+    _text("filters", "{}"),
     _text("created"),
     _text("author"),
-    Column("published", Text),
 )
+
+rule_sets = Table(
+    "rule_sets",
+    metadata,
+    Column("version", Text, primary_key=True),
+    _text("origin"),
+    _text("created"),
+    _text("author"),
+    _text("figures"),
+    Column("bundle", LargeBinary, nullable=False),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("version", ForeignKey("rule_sets.version")),
+    Column("restores", Integer),
+    _text("created"),
+    _text("author"),
+)
+"""Of rule sets, one after another; without a version, of the rules that the settings name.
+
+A roll-back names the release that it restores; 0 is before the first.
+"""
+
+announced = Table(
+    "announced",
+    metadata,
+    _tenant(primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("policy", Integer, nullable=False),
+    Column("release", Integer, nullable=False),
+)
+"""The last versions that stand on each partition of a tenant's events."""
 
 users = Table(
     "users",
@@ -201,6 +238,7 @@ alerts = Table(
     _text("context"),
     _text("sources"),
     Column("carried", Integer, nullable=False),
+    _text("unusual", ""),
     ForeignKeyConstraint(["tenant_id", "item_id"], ["items.tenant_id", "items.id"]),
     Index("ix_alerts_item", "tenant_id", "item_id", "hour"),
 )

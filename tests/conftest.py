@@ -13,6 +13,7 @@ from tests.servers import (
     postgresql_server,
     pytest_configure,
     pytest_unconfigure,
+    refused_sockets,
     servers_folder,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "postgresql_server",
     "pytest_configure",
     "pytest_unconfigure",
+    "refused_sockets",
     "servers_folder",
 ]
 

@@ -3,9 +3,12 @@
 `make test` requires them; elsewhere a machine without Java, Maven or PostgreSQL skips and says so.
 """
 
+import gc
+import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -88,3 +91,19 @@ def servers_folder() -> Iterator[Path]:
 def own_servers(servers_folder: Path) -> Callable[..., servers.Running]:
     """Starts servers that are this test's alone: `own_servers("kafka")`; stopped at its end."""
     return lambda *names: start(*names, folder=servers_folder)
+
+
+@pytest.fixture
+def refused_sockets() -> Iterator[None]:
+    """For tests of brokers that refuse us: kafka-python leaves such sockets to be collected.
+
+    What it logs meanwhile holds on to them, so it is to log nothing.
+    """
+    logger = logging.getLogger("kafka")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    yield
+    logger.setLevel(level)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

@@ -50,8 +50,17 @@ def fail(message: str, code: int = 2) -> NoReturn:
 
 
 def settings_of(config: Path | None, data: Path | None = None, port: int | None = None) -> Settings:
+    """The settings to start with; a fault in them ends the command."""
     try:
         return Settings.load(config, data=data, port=port)
+    except Unset as error:
+        fail(str(error))
+
+
+def running_settings(config: Path | None, data: Path | None, port: int | None = None) -> Settings:
+    """The settings that the data folder runs with; a fault in them ends the command."""
+    try:
+        return Settings.running(config, data=data, port=port)
     except Unset as error:
         fail(str(error))
 
@@ -64,16 +73,17 @@ def administration(config: Path | None, data: Path | None, port: int | None) -> 
     from tenants.access import Conflict, Denied, Invalid, NotFound
 
     try:
-        admin = Admin(settings_of(config, data, port))
+        admin = Admin(running_settings(config, data, port))
         try:
             yield admin
         finally:
             admin.close()
-    except (Conflict, Denied, Invalid, NotFound, Overloaded) as error:
+    except (Conflict, Denied, Invalid, NotFound, Overloaded, Unset) as error:
         fail(str(error))
 
 
 def show(answer: object) -> None:
+    """Print an answer as JSON that people can read."""
     import msgspec
 
     typer.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())

@@ -4,7 +4,7 @@ import signal
 import socket
 import struct
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deploy.local import jars, java
@@ -22,14 +22,19 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{open},SASL_PLAINTEXT://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{open},SASL_PLAINTEXT://127.0.0.1:{sasl}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={listeners}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,\
+SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=\
 org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.ssl.keystore.type=PEM
+listener.name.sasl_ssl.ssl.keystore.location={certificate}
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS;User:{administrator}
 allow.everyone.if.no.acl.found=false
@@ -89,8 +94,8 @@ class Kafka:
         (self._folder / "log4j2.xml").write_text(LOGGING)
         self._properties.write_text(
             PROPERTIES.format(
-                open=self._place.port("kafka"),
-                sasl=self._place.port("kafka_sasl"),
+                listeners=",".join(self._listeners()),
+                certificate=self.certificate,
                 controller=self._place.port("kafka_controller"),
                 administrator=ADMINISTRATOR,
                 data=data,
@@ -120,6 +125,17 @@ class Kafka:
 
     def complete(self) -> None:
         """Nothing: topics are their users' business."""
+
+    @property
+    def certificate(self) -> Path:
+        """Key (PKCS 8) and certificate in PEM; where the file is there, a third listener is too."""
+        return self._folder / "tls.pem"
+
+    def _listeners(self) -> Iterator[str]:
+        yield f"PLAINTEXT://127.0.0.1:{self._place.port('kafka')}"
+        yield f"SASL_PLAINTEXT://127.0.0.1:{self._place.port('kafka_sasl')}"
+        if self.certificate.exists():
+            yield f"SASL_SSL://127.0.0.1:{self._place.port('kafka_tls')}"
 
     def _format(self) -> None:
         scram = f"SCRAM-SHA-512=[name={ADMINISTRATOR},password={self._place.secret('kafka')}]"

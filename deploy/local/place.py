@@ -12,7 +12,7 @@ from typing import Any
 from deploy.local import ports, process
 
 PORTS = {
-    "kafka": ("kafka", "kafka_sasl", "kafka_controller"),
+    "kafka": ("kafka", "kafka_sasl", "kafka_tls", "kafka_controller"),
     "elasticsearch": ("elasticsearch", "elasticsearch_transport"),
     "postgresql": ("postgresql",),
 }

@@ -40,6 +40,11 @@ class Running:
         return f"127.0.0.1:{self._place.port('kafka_sasl')}"
 
     @property
+    def kafka_tls(self) -> str:
+        """The same with TLS, where the folder holds `kafka/tls.pem` before the broker starts."""
+        return f"127.0.0.1:{self._place.port('kafka_tls')}"
+
+    @property
     def kafka_administrator(self) -> tuple[str, str]:
         """User and password on the SASL listener of the one who may do anything."""
         return ADMINISTRATOR, self._place.secret("kafka")

@@ -51,11 +51,15 @@ Senders = Annotated[
 
 
 class SourceBody(_Body):
-    """A source to take in; `senders` only for kinds that come by syslog."""
+    """A source to take in; `senders` only for kinds that come by syslog.
+
+    `schema` says whose names the fields have, where it is not what the kind says.
+    """
 
     kind: Annotated[str, Field(max_length=40, examples=["firewall"])]
     name: Annotated[str, Field(min_length=1, max_length=63, examples=["edge-1"])]
     senders: Senders = []
+    schema_: Annotated[str, Field(alias="schema", max_length=40, examples=["ecs"])] = ""
 
 
 class SourceChange(_Body):

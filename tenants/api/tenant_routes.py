@@ -45,6 +45,7 @@ class KindInfo(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     transport: str
     logsources: Sequence[str]
+    schema: str
 
 
 class KindList(msgspec.Struct, frozen=True):
@@ -88,7 +89,13 @@ def get_tenant(tenant: str, caller: Caller, services: Provided) -> Response:
 def list_kinds(_caller: Caller) -> Response:
     """What a source may be."""
     kinds = [
-        KindInfo(kind=name, title=kind.title, transport=kind.transport, logsources=kind.logsources)
+        KindInfo(
+            kind=name,
+            title=kind.title,
+            transport=kind.transport,
+            logsources=kind.logsources,
+            schema=kind.schema,
+        )
         for name, kind in source_kinds().items()
     ]
     return Answer(KindList(kinds))
@@ -108,8 +115,10 @@ def list_sources(tenant: str, caller: Caller, services: Provided) -> Response:
 )
 def add_source(tenant: str, body: SourceBody, caller: Caller, services: Provided) -> Response:
     """Take in a source; its token is shown this once, with a configuration to paste."""
-    onboarding = services.onboarding(caller)
-    return Answer(onboarding.add_source(tenant, body.kind, body.name, senders=body.senders), 201)
+    created = services.onboarding(caller).add_source(
+        tenant, body.kind, body.name, senders=body.senders, schema=body.schema_
+    )
+    return Answer(created, 201)
 
 
 @routes.get("/tenants/{tenant}/sources/{source}", tags=["sources"], responses=SHAPES.answer(Source))

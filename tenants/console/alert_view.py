@@ -11,6 +11,7 @@ from tenants.clock import moment, stamp
 from tenants.console import words
 from tenants.console.events import EventView, view
 from tenants.console.render import link
+from tenants.console.unusual_view import unusual_values
 from tenants.console.visit import Visit
 from tenants.console.words import entity_of, verdict_name
 from tenants.store.filter import Filter
@@ -60,6 +61,7 @@ def alert_values(
     names = visit.names()
     tenant = visit.services.onboarding(visit.principal).tenant(item.tenant).name
     rule = visit.services.rule_text(item.rule)
+    unusual = unusual_values(visit, detail)
     alert = {
         "id": item.id,
         "title": item.title,
@@ -70,19 +72,25 @@ def alert_values(
         "owner": names.get(item.owner or "", item.owner or ""),
         "state": item.state,
         "state_text": _state_text(visit, item, names),
-        "sentence": _sentence(visit, item, tenant),
+        "sentence": _sentence(visit, item, tenant, counted="window" if unusual else "event"),
         "marks": _marks(detail),
         "advice": rule.advice if rule else "",
         "description": rule.description if rule else "",
         "rule": _rule_facts(item),
-        "evidence_note": _evidence_note(detail),
+        "evidence_note": "" if unusual else _evidence_note(detail),
         **_evidence(visit, detail),
         "about": _about(detail),
         "entity_link": _entity_link(item),
         "history": _history(visit, detail, names),
         **_rights(visit, item),
     }
-    return {"alert": alert, "around": _around(visit, detail), "typed": typed, "faults": faults}
+    return {
+        "alert": alert,
+        "around": _around(visit, detail),
+        "unusual": unusual,
+        "typed": typed,
+        "faults": faults,
+    }
 
 
 def _rights(visit: Visit, item: Item) -> dict[str, bool]:
@@ -110,10 +118,10 @@ def _state_text(visit: Visit, item: Item, names: Mapping[str, str]) -> str:
     return "Open: nobody has it"
 
 
-def _sentence(visit: Visit, item: Item, tenant: str) -> str:
+def _sentence(visit: Visit, item: Item, tenant: str, *, counted: str) -> str:
     entity = entity_of(item)
     first, last = visit.moment(item.first), visit.moment(item.last)
-    events = words.count(item.count, "event", "events")
+    events = words.count(item.count, counted, f"{counted}s")
     about = f"“{item.title}” matched {events} about the {entity.word} {entity.name} at {tenant}"
     if first.iso == last.iso:
         return f"{about}, at {first.clock} UTC on {first.day}."

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from detection.signal import Entity
+from detection.unusual import Unusual
 
 
 class ItemState(StrEnum):
@@ -79,6 +80,7 @@ class AlertPart(msgspec.Struct, frozen=True, kw_only=True):
     received: str
     marks: tuple[str, ...]
     sources: tuple[str, ...]
+    unusual: Unusual | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, select, true
 
 from collectors.codec import loads
 from detection.signal import Entity
+from detection.unusual import Unusual
 from tenants import schema
 from tenants.access import NotFound, Principal
 from tenants.triage.queue import AlertPart, Change, Evidence, Item, ItemDetail, ItemState, Note
@@ -118,6 +119,7 @@ def _part(row: Row[Any]) -> AlertPart:
         received=row.received,
         marks=tuple(msgspec.json.decode(row.marks)),
         sources=tuple(msgspec.json.decode(row.sources)),
+        unusual=msgspec.json.decode(row.unusual, type=Unusual) if row.unusual else None,
     )
 
 

@@ -108,6 +108,7 @@ def _alert(taken: Taken) -> dict[str, object]:
         "context": _json(alert.context),
         "sources": _json(alert.sources),
         "carried": max(_carried(taken), len(alert.events)),
+        "unusual": "" if alert.unusual is None else _json(alert.unusual),
     }
 
 

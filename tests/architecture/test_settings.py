@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.settings import Settings, Unset
+from deploy.settings import IN_FORCE, Settings, Unset
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "settings.example.yml"
 
@@ -42,6 +42,18 @@ def test_ports_move_together() -> None:
     settings = Settings(port=9000)
 
     assert (settings.ingest_port, settings.syslog_port) == (9001, 9010)
+
+
+def test_commands_beside_a_running_system_find_what_it_was_started_with(tmp_path: Path) -> None:
+    (tmp_path / IN_FORCE).write_text(Settings(data=tmp_path, port=9000).dump())
+    chosen = tmp_path / "chosen.yml"
+    chosen.write_text("port: 9500\n")
+
+    assert Settings.running(data=tmp_path).port == 9000
+    assert Settings.running(data=tmp_path, port=9100).port == 9100
+    assert Settings.running(chosen, data=tmp_path).port == 9500
+    assert Settings.running(data=tmp_path / "other").port == Settings().port
+    assert Settings.load(data=tmp_path).port == Settings().port
 
 
 def _keys(values: dict[str, object], above: str = "") -> set[str]:

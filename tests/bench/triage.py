@@ -12,14 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from detection.alert import Alert, alert_id
-from detection.signal import Entity
+from detection.alert import Alert
 from tenants.access import OPERATOR
 from tenants.database import Database
 from tenants.onboarding import Onboarding
 from tenants.source_kinds import Endpoints
 from tenants.triage.desk import Desk
 from tenants.triage.intake import take
+from tests.alerts import alert
 
 BATCH = 500
 HOSTS = 4000
@@ -27,26 +27,16 @@ RULES = 37
 BODY = msgspec.Raw(msgspec.json.encode({"EventID": 1, "CommandLine": "x" * 400}))
 
 
-def alert(number: int, revision: int) -> Alert:
+def alert_of(number: int, revision: int) -> Alert:
     """Three events with bodies at first, five when amended."""
-    rule, entity = f"rule-{number % RULES}", Entity("host", f"ws-{number % HOSTS}")
-    hour = f"2026-11-24T{number // HOSTS % 24:02}"
-    count = 1 + 2 * revision
-    return Alert(
-        id=alert_id("school", rule, entity, hour),
+    host, count = f"ws-{number % HOSTS}", 1 + 2 * revision
+    return alert(
+        host,
+        f"2026-11-24T{number // HOSTS % 24:02}",
+        rule=f"rule-{number % RULES}",
         revision=revision,
-        tenant="school",
-        rule=rule,
-        title=f"Something about {rule}",
-        level="high",
-        ruleset="rules-1",
-        entity=entity,
-        hour=hour,
         count=count,
-        first=f"{hour}:00:00.000000Z",
-        last=f"{hour}:10:00.000000Z",
-        received=f"{hour}:00:01.000000Z",
-        related={"host": [entity.name]},
+        related={"host": [host]},
         context={"add_asset": {"criticality": "high"}},
         events=tuple(f"{number * 8 + one:032x}" for one in range(count)),
         bodies=(BODY,) * count,
@@ -76,8 +66,8 @@ def main() -> None:
         own = f"sqlite:///{Path(folder) / 'triage.sqlite'}"
         database = Database.open(sys.argv[2] if len(sys.argv) > 2 else own)
         Onboarding(database, OPERATOR, Endpoints()).add_tenant("school", "School")
-        first = [alert(number, 1) for number in range(size)]
-        again = [alert(number, 2) for number in range(size)]
+        first = [alert_of(number, 1) for number in range(size)]
+        again = [alert_of(number, 2) for number in range(size)]
         figures = {
             "database": database.engine.dialect.name,
             "alerts": size,

@@ -2,10 +2,15 @@
 
 import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from typer.main import get_command
 
+import deploy.command  # noqa: F401 – brings the commands
+from deploy.commands.root import app
 from tests.e2e.installation import citysoc, running, wait_for
 
 RULE = """title: A word
@@ -25,20 +30,16 @@ def rule(tmp_path: Path) -> Path:
     return path
 
 
-COMMANDS = (
-    "up",
-    "run",
-    "detect",
-    "rules check",
-    "rules test",
-    "rules explain",
-    "tenant add",
-    "source add",
-    "user add",
-    "alerts list",
-    "replay",
-    "proof",
-)
+def commands(of: click.Command, name: str = "") -> Iterator[str]:
+    """Every command below one, as it is called."""
+    below = getattr(of, "commands", {})
+    if not below:
+        yield name
+    for word, each in below.items():
+        yield from commands(each, f"{name} {word}".strip())
+
+
+COMMANDS = tuple(commands(get_command(app)))
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -15,8 +15,7 @@ import uvicorn
 from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
 
-from detection.alert import Alert, alert_id
-from detection.signal import Entity
+from detection.alert import Alert
 from tenants import passwords
 from tenants.access import OPERATOR, Role
 from tenants.api.app import create_app
@@ -28,6 +27,7 @@ from tenants.services import Services
 from tenants.source_kinds import Endpoints
 from tenants.store.embedded import EmbeddedStore
 from tenants.triage.intake import take
+from tests.alerts import alert
 from tests.databases import Place
 
 PASSWORD = "a long password"
@@ -118,22 +118,13 @@ def browsers(address: str) -> Iterator[dict[str, Browser]]:
         }
 
 
-def alert(number: int, *, body: bytes = b'{"EventID":4624}', rule: str = "r1") -> Alert:
-    entity = Entity("host", f"ws-{number}")
-    return Alert(
-        id=alert_id("school", rule, entity, "2026-11-24T10"),
-        revision=1,
-        tenant="school",
+def odd_sign_in(number: int, *, body: bytes = b'{"EventID":4624}', rule: str = "r1") -> Alert:
+    return alert(
+        f"ws-{number}",
+        "2026-11-24T10",
         rule=rule,
         title="Odd sign-in",
-        level="high",
-        ruleset="rules-1",
-        entity=entity,
-        hour="2026-11-24T10",
         count=1,
-        first="2026-11-24T10:00:00.000000Z",
-        last="2026-11-24T10:00:00.000000Z",
-        received="2026-11-24T10:00:01.000000Z",
         events=("0" * 32,),
         bodies=(msgspec.Raw(body),),
     )
@@ -142,7 +133,7 @@ def alert(number: int, *, body: bytes = b'{"EventID":4624}', rule: str = "r1") -
 @pytest.fixture
 def item(services: Services, request: pytest.FixtureRequest) -> str:
     """An open item of its own for every test."""
-    one = alert(abs(hash(request.node.nodeid)))
+    one = odd_sign_in(abs(hash(request.node.nodeid)))
     take(services.database, [one])
     return one.id
 
@@ -269,7 +260,7 @@ def test_an_alert_goes_from_claim_to_verdict(browsers: dict[str, Browser], item:
 
 
 def test_lists_are_paged_and_filtered(services: Services, browsers: dict[str, Browser]) -> None:
-    take(services.database, [alert(number, rule="paged") for number in range(5)])
+    take(services.database, [odd_sign_in(number, rule="paged") for number in range(5)])
     kim = browsers["kim"]
     asked: dict[str, Any] = {"rule": "paged", "limit": 2, "state": ["open", "claimed"]}
 
@@ -289,7 +280,7 @@ def test_lists_are_paged_and_filtered(services: Services, browsers: dict[str, Br
 def test_events_that_are_no_proper_unicode_are_shown_as_they_are(
     services: Services, browsers: dict[str, Browser]
 ) -> None:
-    odd = alert(7, body=rb'{"Image":"a\ud800b"}', rule="odd")
+    odd = odd_sign_in(7, body=rb'{"Image":"a\ud800b"}', rule="odd")
     take(services.database, [odd])
 
     answer = browsers["kim"].get(f"/api/v1/alerts/{odd.id}")
@@ -314,7 +305,7 @@ def test_a_source_is_onboarded_changed_and_closed(browsers: dict[str, Browser]) 
     assert made.json()["token"] not in listed.text
     assert pat.get(f"{path}/edge").json() == listed.json()["sources"][0]
     assert pat.post(path, json={"kind": "firewall", "name": "edge"}).status_code == 409
-    assert {"kind", "title", "transport", "logsources"} == set(
+    assert {"kind", "title", "transport", "logsources", "schema"} == set(
         pat.get("/api/v1/source-kinds").json()["kinds"][0]
     )
 

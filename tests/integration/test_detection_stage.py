@@ -23,6 +23,7 @@ from enrichment.enrichers.add_asset import AddAsset
 from enrichment.register import Asset, AssetRegister
 from rules.catalog import RuleInfo
 from rules.correlations import Correlation
+from tests.rule_sets import Announced, Sets
 
 PLACE = Partition("events.school", 2)
 NOW = datetime(2026, 11, 24, 13, 47, 3, tzinfo=UTC)
@@ -61,19 +62,6 @@ class Containing:
         ]
 
 
-class Versions:
-    """Policies by version."""
-
-    def __init__(self, *policies: Policy) -> None:
-        self.policies = {(each.tenant, each.version): each for each in policies}
-        self.overloaded = False
-
-    def policy(self, tenant: str, version: int) -> Policy:
-        if self.overloaded:
-            raise Overloaded("the database is locked")
-        return self.policies[tenant, version]
-
-
 RULES = Containing(rule("loud"), rule("quiet", "low"), rule("hunt", "high", "hunting"))
 
 
@@ -89,8 +77,9 @@ def bus(tmp_path: Path) -> Iterator[EmbeddedBus]:
 def worker(
     bus: EmbeddedBus, rules: Any = RULES, note: str = "", **settings: Any
 ) -> Iterator[Detection]:
-    settings = {"policies": Versions(), **settings}
-    with contextlib.closing(Detection(bus, rules, **settings)) as stage:
+    settings = {"versions": Announced(), **settings}
+    sets = rules if isinstance(rules, Sets) else Sets(rules)
+    with contextlib.closing(Detection(bus, sets, **settings)) as stage:
         with contextlib.closing(bus.consumer("unused", "nothing")) as consumer:
             stage.assigned(consumer, {PLACE: Position(7, note) if note else None})
         yield stage
@@ -192,7 +181,7 @@ def test_a_policy_on_the_log_is_in_force_from_its_place_on(bus: EmbeddedBus) -> 
     policy = Policy(tenant="school", version=3, states={"loud": State.OFF, "quiet": State.ALERT})
     line = event(1, message="loud and quiet")
 
-    with worker(bus) as stage:
+    with worker(bus, versions=Announced(policy)) as stage:
         stage.handle([record(line, offset=7), policy_record(policy, 8), record(line, offset=9)])
         stage.flush()
         note = stage.note(PLACE)
@@ -202,20 +191,20 @@ def test_a_policy_on_the_log_is_in_force_from_its_place_on(bus: EmbeddedBus) -> 
         (7, "quiet", State.SIGNAL, 0),
         (9, "quiet", State.ALERT, 3),
     ]
-    assert json.loads(note) == {"policy": 3}
+    assert json.loads(note) == {"policy": 3, "rules": 0}
 
 
 def test_a_restarted_worker_goes_on_with_the_policy_of_its_note(bus: EmbeddedBus) -> None:
-    versions = Versions(
+    versions = Announced(
         Policy(tenant="school", version=3, states={"loud": State.OFF}),
         Policy(tenant="school", version=4, states={"loud": State.ALERT}),
     )
 
-    with worker(bus, policies=versions, note='{"policy":3}') as stage:
+    with worker(bus, versions=versions, note='{"policy":3}') as stage:
         stage.handle([record(event(1, message="loud"))])
         stage.flush()
 
-        assert json.loads(stage.note(PLACE)) == {"policy": 3}
+        assert json.loads(stage.note(PLACE)) == {"policy": 3, "rules": 0}
     assert signals(bus) == []
 
 
@@ -223,19 +212,19 @@ def test_an_older_policy_that_is_sent_again_changes_nothing(bus: EmbeddedBus) ->
     old = Policy(tenant="school", version=1, states={"loud": State.OFF})
     new = Policy(tenant="school", version=2, states={})
 
-    with worker(bus) as stage:
+    with worker(bus, versions=Announced(old, new)) as stage:
         stage.handle([policy_record(each) for each in (old, new, old)])
 
-        assert json.loads(stage.note(PLACE)) == {"policy": 2}
+        assert json.loads(stage.note(PLACE)) == {"policy": 2, "rules": 0}
 
 
 def test_an_overload_while_a_policy_is_looked_up_leaves_nothing_half_done(
     bus: EmbeddedBus,
 ) -> None:
-    versions = Versions(Policy(tenant="school", version=3))
+    versions = Announced(Policy(tenant="school", version=3))
     versions.overloaded = True
 
-    with worker(bus, policies=versions, note='{"policy":3}') as stage:
+    with worker(bus, versions=versions, note='{"policy":3}') as stage:
         with pytest.raises(Overloaded):
             stage.handle([record(event(1, message="loud"))])
         versions.overloaded = False
@@ -262,7 +251,7 @@ def test_what_is_no_policy_of_the_tenant_is_malformed(bus: EmbeddedBus, value: b
         with pytest.raises(Malformed):
             stage.handle([record(value, headers={"kind": "policy"})])
 
-        assert json.loads(stage.note(PLACE)) == {"policy": 0}
+        assert json.loads(stage.note(PLACE)) == {"policy": 0, "rules": 0}
 
 
 def test_a_record_of_an_unknown_kind_is_malformed(bus: EmbeddedBus) -> None:
@@ -350,11 +339,13 @@ def test_many_signals_of_one_record_are_split_below_the_limit_in_order(bus: Embe
 
 
 def test_a_revoked_partition_is_forgotten(bus: EmbeddedBus) -> None:
-    with worker(bus) as stage:
-        stage.handle([policy_record(Policy(tenant="school", version=3))])
+    policy = Policy(tenant="school", version=3)
+
+    with worker(bus, versions=Announced(policy)) as stage:
+        stage.handle([policy_record(policy)])
         stage.revoked(frozenset({PLACE}))
 
-        assert json.loads(stage.note(PLACE)) == {"policy": 0}
+        assert json.loads(stage.note(PLACE)) == {"policy": 0, "rules": 0}
 
 
 SIGMA = """

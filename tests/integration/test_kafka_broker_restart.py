@@ -1,13 +1,10 @@
 """A stage on Kafka while its broker is killed and comes back: nothing lost, order kept."""
 
 import contextlib
-import gc
-import logging
 import threading
 import time
 import uuid
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +13,11 @@ from collectors.bus.contract import Bus, Overloaded, Partition, Record, Retentio
 from collectors.bus.kafka import KafkaBus, KafkaSettings
 from collectors.bus.loop import run
 from collectors.bus.outbox import Letter, Outbox
+
+pytestmark = [
+    pytest.mark.usefixtures("refused_sockets"),
+    pytest.mark.filterwarnings("ignore:unclosed <s:ResourceWarning"),
+]
 
 TOTAL = 3000
 
@@ -44,21 +46,6 @@ def insist(action: Callable[[], Any], seconds: float = 60) -> Any:
             return action()
         except Overloaded:
             assert time.monotonic() < deadline, "the broker did not come back"
-
-
-@pytest.fixture(autouse=True)
-def _refused_sockets() -> Iterator[None]:
-    """kafka-python leaves each socket that a dead broker refused to the garbage collector.
-
-    What it logs meanwhile holds on to them, so pytest is not to keep that.
-    """
-    logger = logging.getLogger("kafka")
-    logger.propagate = False
-    yield
-    logger.propagate = True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def send_all(bus: Bus, sent: threading.Event) -> None:

@@ -10,14 +10,14 @@ from sqlalchemy.exc import ProgrammingError
 
 from collectors.bus.contract import Overloaded
 from deploy.local.servers import Running
-from detection.alert import Alert, alert_id
-from detection.signal import Entity
+from detection.alert import Alert
 from tenants.access import EVERY_TENANT, OPERATOR, NotFound
 from tenants.database import Database
 from tenants.onboarding import Onboarding
 from tenants.source_kinds import Endpoints
 from tenants.triage.desk import Desk
 from tenants.triage.intake import take
+from tests.alerts import alert
 from tests.databases import Place, empty
 
 INTAKES = 3
@@ -34,27 +34,7 @@ def city(tmp_path: Path) -> Iterator[Place]:
 
 def alerts() -> list[Alert]:
     """Two hours of each of 100 hosts."""
-    return [_alert(number) for number in range(200)]
-
-
-def _alert(number: int) -> Alert:
-    entity = Entity("host", f"h{number // 2}")
-    hour = f"2026-11-24T1{number % 2}"
-    return Alert(
-        id=alert_id("school", "rule", entity, hour),
-        revision=1,
-        tenant="school",
-        rule="rule",
-        title="Title",
-        level="high",
-        ruleset="rules-1",
-        entity=entity,
-        hour=hour,
-        count=2,
-        first=f"{hour}:00:00.000000Z",
-        last=f"{hour}:10:00.000000Z",
-        received=f"{hour}:00:00.000000Z",
-    )
+    return [alert(f"h{number // 2}", f"2026-11-24T1{number % 2}") for number in range(200)]
 
 
 def test_two_intakes_of_one_tenant_take_every_alert_once(city: Place) -> None:

@@ -49,8 +49,9 @@ DETECTION = (
     + """
 from detection.sigma import load
 from detection.worker import Detection
-engine = load([folder / "rule.yml"])
-run(bus, Detection(bus, engine, policies=None), group="detection", topics="events.",
+from tests.rule_sets import Announced, Sets
+sets = Sets(load([folder / "rule.yml"]))
+run(bus, Detection(bus, sets, versions=Announced()), group="detection", topics="events.",
     stage="detection", stop=stop, batch=7)
 """
 )
@@ -58,7 +59,8 @@ CORRELATION = (
     BEGIN
     + """
 from detection.correlation import Correlation
-run(bus, Correlation(bus, folder / "seen.sqlite"), group="correlation", topics="signals.",
+from tests.rule_sets import Sets
+run(bus, Correlation(bus, folder / "seen.sqlite", Sets()), group="correlation", topics="signals.",
     stage="correlation", stop=stop, batch=7)
 """
 )

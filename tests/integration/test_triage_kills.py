@@ -14,13 +14,13 @@ import pytest
 
 from collectors.bus.contract import Retention
 from collectors.bus.embedded import EmbeddedBus
-from detection.alert import Alert, alert_id
-from detection.signal import Entity
+from detection.alert import Alert
 from tenants.access import EVERY_TENANT, OPERATOR
 from tenants.database import Database
 from tenants.onboarding import Onboarding
 from tenants.source_kinds import Endpoints
 from tenants.triage.desk import Desk
+from tests.alerts import alert
 from tests.databases import KINDS, empty
 
 ALERTS = 4000
@@ -88,22 +88,13 @@ def _send(bus: EmbeddedBus) -> None:
 
 def _alert(number: int, count: int) -> Alert:
     """Four hours of each of 1,000 hosts."""
-    entity = Entity("host", f"h{number // 4}")
     hour = f"2026-11-24T{number % 4:02}"
-    return Alert(
-        id=alert_id("school", "rule", entity, hour),
+    return alert(
+        f"h{number // 4}",
+        hour,
         revision=number * 2 + count,
-        tenant="school",
-        rule="rule",
-        title="Title",
-        level="high",
-        ruleset="rules-1",
-        entity=entity,
-        hour=hour,
         count=count,
-        first=f"{hour}:00:00.000000Z",
         last=f"{hour}:0{count}:00.000000Z",
-        received=f"{hour}:00:00.000000Z",
         events=tuple(f"{number * 2 + one:032x}" for one in range(count)),
         bodies=(msgspec.Raw(b"{}"),) * count,
     )

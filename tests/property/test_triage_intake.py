@@ -1,5 +1,6 @@
 """However alerts are delivered – again, late, in any order – the queue ends up the same."""
 
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,8 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detection.alert import Alert, alert_id
-from detection.signal import Entity
+from detection.alert import Alert
 from tenants.access import EVERY_TENANT, OPERATOR
 from tenants.database import Database
 from tenants.onboarding import Onboarding
@@ -19,6 +19,7 @@ from tenants.triage.desk import Desk
 from tenants.triage.intake import take
 from tenants.triage.queue import QueueFilter
 from tenants.triage.verdicts import Verdict
+from tests.alerts import alert
 from tests.databases import KINDS, empty
 
 
@@ -36,32 +37,23 @@ def database(
 
 def amendments(tenant: str, rule: str, host: str, hour: int, counts: list[int]) -> list[Alert]:
     """One alert as correlation sends it over time, each whole, with a growing count."""
-    entity = Entity("host", host)
     bucket = f"2026-11-24T{hour:02}"
-    sent = []
-    total = 0
-    for revision, more in enumerate(counts):
-        total += more
-        sent.append(
-            Alert(
-                id=alert_id(tenant, rule, entity, bucket),
-                revision=revision * 7,
-                tenant=tenant,
-                rule=rule,
-                title=rule,
-                level="high",
-                ruleset="rules-1",
-                entity=entity,
-                hour=bucket,
-                count=total,
-                first=f"{bucket}:00:00.000000Z",
-                last=f"{bucket}:{min(total, 59):02}:00.000000Z",
-                received=f"{bucket}:00:01.000000Z",
-                events=tuple(f"{number:032x}" for number in range(min(total, 20))),
-                bodies=tuple(msgspec.Raw(b"%d" % number) for number in range(min(total, 20))),
-            )
+    totals = itertools.accumulate(counts)
+    return [
+        alert(
+            host,
+            bucket,
+            tenant=tenant,
+            rule=rule,
+            title=rule,
+            revision=revision * 7,
+            count=total,
+            last=f"{bucket}:{min(total, 59):02}:00.000000Z",
+            events=tuple(f"{number:032x}" for number in range(min(total, 20))),
+            bodies=tuple(msgspec.Raw(b"%d" % number) for number in range(min(total, 20))),
         )
-    return sent
+        for revision, total in enumerate(totals)
+    ]
 
 
 LOG = st.dictionaries(
@@ -109,8 +101,8 @@ def test_no_match_is_lost_or_counted_twice_whatever_people_do_meanwhile(
     _empty(database)
     desk = Desk(database, OPERATOR_WITH_A_USER)
 
-    for alert in sent:
-        take(database, [alert])
+    for one in sent:
+        take(database, [one])
         items = desk.list().items
         if items and chance.random() < 0.5:
             item = chance.choice(items)

@@ -9,6 +9,7 @@ from kafka.errors import NoError, UnknownTopicOrPartitionError
 from kafka.structs import OffsetAndMetadata
 
 from collectors.bus.contract import Overloaded, Partition, Position
+from collectors.bus.kafka.client import connected
 from collectors.bus.kafka.reach import patiently, reaching
 from collectors.bus.kafka.settings import KafkaSettings
 
@@ -33,7 +34,7 @@ class Cluster:
         with self._lock:
             if self._admin is None:
                 with reaching("be reached"):
-                    self._admin = KafkaAdminClient(**self.settings.client())
+                    self._admin = connected(KafkaAdminClient, **self.settings.client())
             return self._admin
 
     def close(self) -> None:

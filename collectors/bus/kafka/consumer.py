@@ -18,6 +18,7 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from collectors.bus.contract import Lag, Malformed, Partition, Position, Record
+from collectors.bus.kafka.client import connected
 from collectors.bus.kafka.cluster import EARLIEST, GROUPS_TOPIC, LATEST, Cluster
 from collectors.bus.kafka.member import Listener, Member, Moved
 from collectors.bus.kafka.peek import Peek
@@ -276,7 +277,8 @@ class KafkaBusConsumer:
 def _member(cluster: Cluster, group: str) -> Member:
     settings = cluster.settings
     heartbeat = min(settings.session / 10, settings.lease / 4)
-    return Member(
+    return connected(
+        Member,
         **settings.client(),
         group_id=cluster.full(group),
         enable_auto_commit=False,

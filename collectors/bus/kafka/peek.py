@@ -7,6 +7,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from collectors.bus.contract import Overloaded
+from collectors.bus.kafka.client import connected
 from collectors.bus.kafka.reach import reaching
 from collectors.bus.kafka.settings import KafkaSettings
 
@@ -66,7 +67,8 @@ class Peek:
 
     def _connected(self) -> KafkaConsumer:
         if self._reader is None:
-            self._reader = KafkaConsumer(
+            self._reader = connected(
+                KafkaConsumer,
                 **self._settings.client(),
                 group_id=None,
                 enable_auto_commit=False,

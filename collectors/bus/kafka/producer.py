@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
 from collectors.bus.contract import Malformed, NoTopic, Overloaded
+from collectors.bus.kafka.client import connected
 from collectors.bus.kafka.cluster import Cluster
 from collectors.bus.kafka.reach import reaching
 
@@ -156,7 +157,8 @@ class KafkaBusProducer:
     def _connected(self) -> Client:
         if self._client is None:
             settings = self._cluster.settings
-            self._client = Client(
+            self._client = connected(
+                Client,
                 **settings.client(),
                 acks="all",
                 enable_idempotence=True,

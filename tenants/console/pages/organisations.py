@@ -110,6 +110,7 @@ def _source(visit: Visit, source: Source) -> dict[str, Any]:
         ("HTTP address", source.url),
         ("Format", "recognised line by line" if source.format == "auto" else source.format),
         ("Declared log sources", ", ".join(map(_spaced, source.logsources)) or "none"),
+        ("Field names", source.schema.upper() or "Sigma's own"),
         ("Connected", visit.moment(source.created).full),
     ]
     last = _last(visit, source)

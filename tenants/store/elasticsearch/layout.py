@@ -9,7 +9,7 @@ everywhere else. What stands beside, below `soc.index`:
 - `names`: the paths of those pairs;
 - `numbers`: path, NUL, and the number in an order-preserving form, so that ranges are exact;
 - `texts`: the words of each value, for free text; `long_words`: words too long to be in it;
-- `line`: the whole event in base64, of any length, kept and not indexed;
+- `line`: the whole event as it is written on one line, of any length, kept and not indexed;
 - `time` and `id`: the order of events;
 - `failed`: why an event is not wholly in the index.
 """
@@ -32,6 +32,10 @@ FAILED = BESIDE + "failed"
 
 ORIGINAL = "soc.original"
 """A whole raw line: its words are in the index, the line as one value is not."""
+MARK = "-"
+"""Keeps a place among the words of an event; no word is written so."""
+BETWEEN = f" {MARK} "
+"""Between the words of two values, so that no phrase goes from one into the other."""
 LONGEST_WORD = 120
 """Lucene's whitespace tokenizer cuts at 255 UTF-16 units; this is safely below."""
 LONGEST_TERM = 32_000
@@ -86,8 +90,8 @@ def template(pattern: str, *, shards: int) -> Mapping[str, Any]:
         ID: {"type": "keyword", "index": False},
         TIME: {"type": "long"},
         TEXTS: {"type": "text", "analyzer": "whitespace", "norms": False},
-        LINE: {"type": "binary", "store": True},
-        FAILED: {**exact, "store": True},
+        LINE: {"type": "binary"},
+        FAILED: exact,
     }
     return {
         "index_patterns": [pattern],
@@ -100,7 +104,6 @@ def template(pattern: str, *, shards: int) -> Mapping[str, Any]:
             },
             "mappings": {
                 "subobjects": False,
-                "_source": {"enabled": False},
                 "date_detection": False,
                 "properties": beside,
                 "dynamic_templates": [{"values": {"match": "*", "mapping": folded}}],

@@ -4,7 +4,6 @@ Pages go by `search_after` over time and id: both never change, so what is writt
 nothing, and no point in time has to be held open on the servers between two pages.
 """
 
-from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -120,7 +119,7 @@ def _hits(
         query=query,
         size=size,
         sort=_ORDER,
-        stored_fields=_FIELDS,
+        source=_FIELDS,
         track_total_hits=False,
         **more,
     )
@@ -129,8 +128,8 @@ def _hits(
 
 def _hit(hit: dict[str, Any]) -> _Hit:
     time, id_ = hit["sort"]
-    failed = hit["fields"].get(layout.FAILED, ())
-    event = codec.loads(b64decode(hit["fields"][layout.LINE][0]))
+    failed = hit["_source"].get(layout.FAILED, ())
+    event = codec.loads(hit["_source"][layout.LINE].encode())
     return _Hit(Key(time, bytes.fromhex(id_)), event, not set(LOOKED_AT).intersection(failed))
 
 

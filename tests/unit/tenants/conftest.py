@@ -9,14 +9,14 @@ import pytest
 from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
 
-from detection.alert import Alert, alert_id
-from detection.signal import Entity
+from detection.alert import Alert
 from tenants import passwords
 from tenants.access import OPERATOR, Principal, Role
 from tenants.database import Database
 from tenants.onboarding import Onboarding
 from tenants.people import People
 from tenants.source_kinds import Endpoints
+from tests.alerts import alert
 from tests.databases import KINDS, Place, copied, empty
 
 
@@ -112,21 +112,17 @@ def make_alert() -> Callable[..., Alert]:
         level: str = "high",
         criticality: str = "",
     ) -> Alert:
-        entity = Entity("host", host)
         bucket = f"2026-11-24T{hour:02}"
         carried = min(count, 20)
-        return Alert(
-            id=alert_id(tenant, rule, entity, bucket),
-            revision=revision,
+        return alert(
+            host,
+            bucket,
             tenant=tenant,
             rule=rule,
             title=f"Title of {rule}",
             level=level,
-            ruleset="rules-1",
-            entity=entity,
-            hour=bucket,
+            revision=revision,
             count=count,
-            first=f"{bucket}:00:00.000000Z",
             last=f"{bucket}:{minute:02}:00.000000Z",
             received=f"{bucket}:00:01.000000Z",
             related={"host": [host], "user": ["amy"]},

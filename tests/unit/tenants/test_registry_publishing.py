@@ -6,10 +6,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import insert
 
 from collectors.bus.contract import Overloaded, Record, Retention
 from collectors.bus.embedded import EmbeddedBus
 from detection.policy import Policy, State
+from detection.rule_sets import Release
+from tenants import schema
 from tenants.access import OPERATOR, Denied, Invalid, NotFound, Principal
 from tenants.database import Database
 from tenants.onboarding import Onboarding
@@ -47,7 +50,7 @@ def test_every_tenant_has_its_topics(database: Database, bus: EmbeddedBus) -> No
 
     assert bus.topics() == {
         f"{kind}.{tenant}": 3 if kind == "events" else 1
-        for kind in ("events", "signals", "alerts", "dead")
+        for kind in ("events", "signals", "behaviour", "alerts", "dead")
         for tenant in ("council", "school")
     }
 
@@ -68,7 +71,7 @@ def test_a_policy_stands_on_every_partition_of_its_tenant_once(
     sent = registry.publish(bus)
     again = registry.publish(bus)
 
-    assert (sent, again) == (1, 0)
+    assert (sent, again) == (4, 0)
     records = on_bus(bus)
     assert sorted(record.partition.number for record in records) == [0, 1, 2, 3]
     assert {record.partition.topic for record in records} == {"events.school"}
@@ -96,7 +99,7 @@ def test_a_policy_that_could_not_be_sent_is_sent_later(
         registry.publish(full)
 
     with contextlib.closing(EmbeddedBus(path)) as roomy:
-        assert registry.publish(roomy) == 1
+        assert registry.publish(roomy) == 4
         assert len(on_bus(roomy)) == 4
 
 
@@ -107,7 +110,7 @@ def test_a_policy_too_large_for_the_bus_is_refused(database: Database, kim: Prin
         PolicyBook(database, kim, RULES).set_states("school", many)
 
 
-def test_versions_are_kept_and_go_in_order(
+def test_versions_are_kept_and_the_latest_is_told(
     database: Database, bus: EmbeddedBus, kim: Principal
 ) -> None:
     registry = Registry(database)
@@ -123,7 +126,7 @@ def test_versions_are_kept_and_go_in_order(
         for record in on_bus(bus)
         if record.partition.number == 0
     ]
-    assert versions == [1, 2, 3]
+    assert versions == [3]
     assert registry.policy("school", 0) == Policy(tenant="school")
     assert registry.policy("school", 1).states == {"r1": State.OFF}
     assert registry.policy("school", 2).states == {"r1": State.OFF, "r2": State.ALERT}
@@ -184,3 +187,51 @@ def test_a_new_tenant_gets_its_topics_at_the_next_publishing(
     registry.publish(bus)
 
     assert bus.topics()["events.museum"] == 4
+
+
+def test_new_partitions_and_new_tenants_are_told_what_is_in_force(
+    database: Database, bus: EmbeddedBus, kim: Principal
+) -> None:
+    PolicyBook(database, kim, RULES).set_states("school", {"r1": State.OFF})
+    _release(database, 1)
+    Registry(database, topics=topic_plan(partitions=1)).publish(bus)
+    Onboarding(database, OPERATOR, Endpoints()).add_tenant("museum", "City Museum")
+
+    Registry(database, topics=topic_plan(partitions=2)).publish(bus)
+
+    told = sorted((each.partition, each.kind, each.offset) for each in on_bus(bus))
+    assert [(place.topic, place.number, kind) for place, kind, _ in told] == [
+        ("events.council", 0, "rules"),
+        ("events.council", 1, "rules"),
+        ("events.museum", 0, "rules"),
+        ("events.museum", 1, "rules"),
+        ("events.school", 0, "policy"),
+        ("events.school", 0, "rules"),
+        ("events.school", 1, "policy"),
+        ("events.school", 1, "rules"),
+    ]
+
+
+def test_only_the_newest_release_is_told_and_only_once(
+    database: Database, bus: EmbeddedBus
+) -> None:
+    registry = Registry(database, topics=topic_plan(partitions=1))
+    registry.publish(bus)
+    _release(database, 1)
+    _release(database, 2)
+
+    registry.publish(bus)
+    registry.publish(bus)
+
+    told = on_bus(bus)
+    assert [msgspec.json.decode(each.value, type=Release) for each in told] == [Release(2)] * 2
+    assert registry.latest_release() == registry.release(2) == Release(2)
+    with pytest.raises(KeyError, match="release 3"):
+        registry.release(3)
+
+
+def _release(database: Database, number: int) -> None:
+    """One more release, of the rules that the settings name."""
+    row = {"number": number, "restores": 0, "created": "now", "author": "kim"}
+    with database.write() as connection:
+        connection.execute(insert(schema.releases).values(row))

@@ -1,0 +1,1 @@
+"""What no rule describes: what is unusual for a tenant's own hosts, users and addresses."""

@@ -1,0 +1,179 @@
+"""How unusual a closed window is for its entity and among all of them, in numbers."""
+
+import math
+from typing import Final, NamedTuple
+
+from detection.anomaly.state import DAY, HALF_LIFE, Entity, Known, Moments, State, key_of
+from detection.anomaly.window import Behaviour
+
+PER_FACET: Final = ("new", "odd", "burst", "lone", "mean", "ratio")
+PER_WINDOW: Final = ("count", "bytes", "kinds", "hour")
+SHRINK: Final = 8.0
+"""Windows of all entities that an entity's own moments are mixed with."""
+FEWEST_HOURS: Final = 12.0
+HOURS: Final = 168.0
+
+
+class Evidence(NamedTuple):
+    """One value of a window and how unusual it is."""
+
+    facet: int
+    value: str
+    number: float
+    own: float
+    """Surprise for the entity: 0 usual, 1 as surprising as a value that nobody ever showed."""
+    all: float
+    """The same among all entities."""
+    mine: float
+    """Damped uses that are remembered of the entity; 0 where the value is new to it."""
+    holders: float
+    """Other entities that remember it."""
+    lone: float
+    """How much the entity keeps using what hardly any other entity uses."""
+    first: float
+    """When the tenant first showed it, Unix seconds; 0 where it is new."""
+
+
+class Measured(NamedTuple):
+    """A window in numbers."""
+
+    features: list[float]
+    """For each facet those of PER_FACET, then those of PER_WINDOW."""
+    quantities: list[float]
+    """What moments are kept of."""
+    evidence: list[Evidence]
+    peers: int
+    """Other entities that are known."""
+
+
+def width(facets: int) -> int:
+    """How many features a profile with so many facets has."""
+    return facets * len(PER_FACET) + len(PER_WINDOW)
+
+
+def measured(facets: int) -> int:
+    """How many quantities moments are kept of."""
+    return 3 + 2 * facets
+
+
+def measure(done: Behaviour, state: State, hour: int) -> Measured:
+    """Compare a window with what was known before it."""
+    entity = state.entities.get(done.entity)
+    peers = len(state.entities) - (entity is not None)
+    age = _effective_days(done.end - state.first)
+    evidence: list[Evidence] = []
+    features: list[float] = []
+    sizes = [
+        math.log1p(done.events),
+        math.log1p(done.bytes),
+        math.log1p(sum(map(len, done.counts))),
+    ]
+    quantities = list(sizes)
+    for index, counts in enumerate(done.counts):
+        found = _values(index, counts, entity, state, peers, age)
+        evidence += found
+        mean, ratio = _averages(found)
+        features += _facet(found)
+        features.append(_deviation(mean, entity, state, len(quantities)))
+        features.append(_deviation(ratio, entity, state, len(quantities) + 1))
+        quantities += (mean, ratio)
+    features += [_deviation(size, entity, state, index) for index, size in enumerate(sizes)]
+    features.append(_hour(hour, entity, state))
+    return Measured(features, quantities, evidence, peers)
+
+
+def _effective_days(seconds: float) -> float:
+    """Days of history that the damped counts amount to, at least one."""
+    past = math.exp2(-max(0.0, seconds) / DAY / HALF_LIFE)
+    return max(1.0, HALF_LIFE / math.log(2.0) * (1.0 - past))
+
+
+def _values(
+    index: int,
+    counts: dict[str, float],
+    entity: Entity | None,
+    state: State,
+    peers: int,
+    age: float,
+) -> list[Evidence]:
+    known, total = state.known[index], state.totals[index]
+    kinds = len(known)
+    novel = 1.0 / (kinds + 1)
+    unseen = _backed_off(0.0, total, kinds, novel)
+    mine = entity.counts[index] if entity is not None else {}
+    own_total = entity.totals[index] if entity is not None else 0.0
+    own_kinds = len(mine)
+    scale, own_scale = _bottom(unseen), _bottom(_backed_off(0.0, own_total, own_kinds, unseen))
+    found = []
+    for text, count in counts.items():
+        key = key_of(text)
+        value: Known | None = known.get(key)
+        uses = mine.get(key, 0.0)
+        p = _backed_off(value.count if value else 0.0, total, kinds, novel)
+        own = _backed_off(uses, own_total, own_kinds, p)
+        holders = min(peers, max(0.0, value.holders - (uses > 0))) if value else 0.0
+        found.append(
+            Evidence(
+                index,
+                text,
+                count,
+                min(1.0, -math.log(own) / own_scale),
+                min(1.0, -math.log(p) / scale),
+                uses,
+                holders,
+                math.log1p(uses / age / (holders + 1.0)),
+                value.first if value else 0.0,
+            )
+        )
+    return found
+
+
+def _backed_off(count: float, total: float, kinds: int, other: float) -> float:
+    """Witten and Bell's estimate: as much weight on `other` as there are kinds."""
+    return (count + kinds * other) / (total + kinds) if kinds else other
+
+
+def _bottom(unseen: float) -> float:
+    return max(1e-9, -math.log(unseen))
+
+
+def _averages(found: list[Evidence]) -> tuple[float, float]:
+    """Mean surprise for the entity, and how much more it is than that for all."""
+    weight = mean = ratio = 0.0
+    for each in found:
+        share = math.sqrt(each.number)
+        weight += share
+        mean += share * each.own
+        ratio += share * (each.own - each.all)
+    return (mean / weight, ratio / weight) if weight else (0.0, 0.0)
+
+
+def _facet(found: list[Evidence]) -> list[float]:
+    new = odd = burst = lone = 0.0
+    for each in found:
+        if each.mine == 0.0:
+            new += each.own
+        odd = max(odd, each.all)
+        burst = max(burst, each.own * math.log1p(each.number))
+        lone = max(lone, each.lone)
+    return [new, odd, burst, lone]
+
+
+def _deviation(value: float, entity: Entity | None, state: State, index: int) -> float:
+    """Standard deviations above the entity's mean, which is mixed with that of all."""
+    ours = state.moments[index]
+    mine = entity.moments[index] if entity is not None else Moments()
+    weight = mine.weight + SHRINK
+    mean = (mine.weight * mine.mean + SHRINK * ours.mean) / weight
+    spread = ours.squares / ours.weight if ours.weight > 1.0 else 1.0
+    variance = (mine.squares + SHRINK * spread) / weight
+    return (value - mean) / math.sqrt(variance + 1e-3)
+
+
+def _hour(hour: int, entity: Entity | None, state: State) -> float:
+    """Surprise of being active at this hour of the week, for the entity backed off to all."""
+    if entity is None:
+        return 0.0
+    ours = (state.hours.get(hour, 0.0) + 0.5) / (sum(state.hours.values()) + 0.5 * HOURS)
+    mine = (entity.hours.get(hour, 0.0) + FEWEST_HOURS * ours) / (entity.windows + FEWEST_HOURS)
+    return -math.log(mine * HOURS)

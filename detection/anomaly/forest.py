@@ -1,0 +1,101 @@
+"""An isolation forest as plain arrays: fitted by scikit-learn, walked by ourselves."""
+
+import math
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import IsolationForest
+
+Floats = NDArray[np.float64]
+
+TREES: Final = 100
+SAMPLES: Final = 256
+EULER: Final = 0.5772156649015329
+
+
+class Forest(msgspec.Struct, frozen=True, array_like=True):
+    """The trees side by side, padded to one length; a leaf is its own child."""
+
+    feature: list[list[int]]
+    threshold: list[list[float]]
+    left: list[list[int]]
+    right: list[list[int]]
+    length: list[list[float]]
+    """Path length at a node, that of an average tree below a leaf included."""
+    depth: int
+    normal: float
+
+
+class Walker:
+    """A forest ready to score."""
+
+    def __init__(self, forest: Forest) -> None:
+        self._feature = np.asarray(forest.feature, dtype=np.intp)
+        self._threshold = np.asarray(forest.threshold, dtype=np.float64)
+        self._left = np.asarray(forest.left, dtype=np.intp)
+        self._right = np.asarray(forest.right, dtype=np.intp)
+        self._length = np.asarray(forest.length, dtype=np.float64)
+        self._depth, self._normal = forest.depth, forest.normal
+        self._tree = np.arange(len(forest.feature))[None, :]
+
+    def score(self, rows: Floats) -> Floats:
+        """Between 0 and 1, the larger the easier to isolate."""
+        node = np.zeros((len(rows), self._tree.shape[1]), dtype=np.intp)
+        row = np.arange(len(rows))[:, None]
+        for _ in range(self._depth):
+            value = rows[row, self._feature[self._tree, node]]
+            goes_left = value <= self._threshold[self._tree, node]
+            node = np.where(goes_left, self._left[self._tree, node], self._right[self._tree, node])
+        scores: Floats = 2.0 ** (-self._length[self._tree, node].mean(axis=1) / self._normal)
+        return scores
+
+
+def fit(rows: Floats, seed: int = 0) -> Forest:
+    """Grow a forest on a reference."""
+    samples = min(SAMPLES, len(rows))
+    # scikit-learn compares in single precision; scoring there and here must agree.
+    grown = IsolationForest(n_estimators=TREES, max_samples=samples, random_state=seed).fit(
+        rows.astype(np.float32)
+    )
+    trees = [each.tree_ for each in grown.estimators_]
+    width = max(tree.node_count for tree in trees)
+    return Forest(
+        feature=[_padded(np.maximum(tree.feature, 0), width) for tree in trees],
+        threshold=[_padded(tree.threshold, width) for tree in trees],
+        left=[_padded(_child(tree.children_left), width) for tree in trees],
+        right=[_padded(_child(tree.children_right), width) for tree in trees],
+        length=[_padded(_lengths(tree), width) for tree in trees],
+        depth=max(int(tree.max_depth) for tree in trees),
+        normal=max(1e-9, _average(samples)),
+    )
+
+
+def _padded(values: NDArray[Any], width: int) -> list[Any]:
+    padded: list[Any] = np.pad(values, (0, width - len(values))).tolist()
+    return padded
+
+
+def _child(children: NDArray[np.intp]) -> NDArray[np.intp]:
+    return np.where(children < 0, np.arange(len(children)), children)
+
+
+def _lengths(tree: Any) -> Floats:
+    left, right = tree.children_left, tree.children_right
+    depth = np.zeros(len(left))
+    for node in range(len(left)):
+        for child in (left[node], right[node]):
+            if child >= 0:
+                depth[child] = depth[node] + 1
+    lengths: Floats = depth + [_average(int(count)) for count in tree.n_node_samples]
+    return lengths
+
+
+def _average(count: int) -> float:
+    """Path length of an unsuccessful search among so many (Liu 2008)."""
+    if count <= 1:
+        return 0.0
+    if count == 2:
+        return 1.0
+    return 2.0 * (math.log(count - 1.0) + EULER) - 2.0 * (count - 1.0) / count

@@ -1,0 +1,204 @@
+"""What is usual for a tenant, fitted to its past each night: tails, a forest, thresholds."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detection.anomaly import forest as forests
+from detection.anomaly import tail as tails
+from detection.anomaly.forest import Forest, Walker
+from detection.anomaly.profile import Profile
+from detection.anomaly.state import DAY
+from detection.anomaly.tail import Tail
+from detection.anomaly.views import STANDING, VIEWS, scores
+
+Floats = NDArray[np.float64]
+
+LONGEST: Final = 14 * DAY
+MOST: Final = 20_000
+FEWEST: Final = 100
+"""Windows without which no model is fitted."""
+WARM_UP: Final = DAY
+QUIET: Final = 0.1
+"""Share of the budget that ordinary days may use up; the rest is kept for incidents."""
+UNTIMED: Final = 0.01
+"""Share of the windows that may alert where windows have no time and days can't be counted."""
+MOST_LENIENT: Final = 0.01
+"""No view alerts at more than this share of the windows, however large the budget."""
+FOREST: Final = VIEWS.index("forest")
+LONE: Final = VIEWS.index("population")
+TOP: Final = 64
+
+
+class Past(NamedTuple):
+    """A window that was scored."""
+
+    end: float
+    entity: str
+    features: Sequence[float]
+
+
+class Model(msgspec.Struct, frozen=True):
+    """Plain numbers only."""
+
+    version: str
+    made: float
+    """The time of the log that it was fitted at, Unix seconds."""
+    windows: int
+    facets: int
+    features: list[Tail]
+    forest: Forest
+    views: list[Tail]
+    thresholds: list[float]
+    """For each view, the p-value from which it alerts."""
+    lone: dict[str, float]
+    """The entities with the highest population score, and how high."""
+    peers: int
+    combined: Tail
+    """How high the highest of the views' margins goes."""
+
+
+class Scores(NamedTuple):
+    """A batch of windows as the views see it; a row a window, a column a view."""
+
+    raw: Floats
+    p: Floats
+    margin: Floats
+    """Decades by which each view is past its threshold; an alert from 0 on."""
+    combined: Floats
+    """The p-value of the largest margin."""
+
+
+def fit(
+    past: Sequence[Past], profile: Profile, budget: float, shares: Sequence[float]
+) -> Model | None:
+    """A model of the windows so far, in order of time; None while there are too few."""
+    reference = _reference(past, profile)
+    if len(reference) < FEWEST:
+        return None
+    rows = np.asarray([each.features for each in reference], dtype=np.float64)
+    facets = len(profile.facets)
+    features = [tails.fit(column) for column in rows.T]
+    forest = forests.fit(_surprises(rows, features))
+    raw = _raw(rows, features, Walker(forest), facets)
+    views = [tails.fit(column, extend=True) for column in raw.T]
+    lone = _highest(reference, raw[:, LONE])
+    entities = len({each.entity for each in reference})
+    days = (reference[-1].end - reference[0].end) / DAY
+    made = Model(
+        version="",
+        made=reference[-1].end,
+        windows=len(reference),
+        facets=facets,
+        features=features,
+        forest=forest,
+        views=views,
+        thresholds=_thresholds(profile, budget, shares, len(reference), entities, days),
+        lone=lone,
+        peers=entities - 1,
+        combined=Tail([], []),
+    )
+    margin = _margin(made, reference, raw)
+    made = msgspec.structs.replace(made, combined=tails.fit(margin.max(axis=1), extend=True))
+    digest = hashlib.blake2b(msgspec.msgpack.encode(made), digest_size=6).hexdigest()
+    return msgspec.structs.replace(made, version=digest)
+
+
+class Scorer:
+    """A model ready to score."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._walker = Walker(model.forest)
+
+    def score(self, batch: Sequence[Past]) -> Scores:
+        """Look at windows that the model has not seen."""
+        rows = np.asarray([each.features for each in batch], dtype=np.float64)
+        raw = _raw(rows, self.model.features, self._walker, self.model.facets)
+        p = _p(self.model, batch, raw)
+        margin = np.log10(np.asarray(self.model.thresholds)) - np.log10(p)
+        return Scores(raw, p, margin, self.model.combined.survival(margin.max(axis=1)))
+
+
+def _reference(past: Sequence[Past], profile: Profile) -> Sequence[Past]:
+    """Without the first day, in which all is new; of a shorter history its latter half."""
+    if not past:
+        return past
+    if profile.timed:
+        first, last = past[0].end, past[-1].end
+        begin = max(first + min(WARM_UP, (last - first) / 2), last - LONGEST)
+        kept = [each for each in past if each.end >= begin]
+    else:
+        kept = list(past[len(past) // 2 :])
+    step = -(-len(kept) // MOST)
+    return kept[::step] if step > 1 else kept
+
+
+def _surprises(rows: Floats, features: Sequence[Tail]) -> Floats:
+    columns = [
+        -np.log10(tail.survival(column)) for tail, column in zip(features, rows.T, strict=True)
+    ]
+    return np.column_stack(columns)
+
+
+def _raw(rows: Floats, features: Sequence[Tail], walker: Walker, facets: int) -> Floats:
+    raw = scores(rows, facets)
+    raw[:, FOREST] = walker.score(_surprises(rows, features))
+    return raw
+
+
+def _highest(reference: Sequence[Past], lone: Floats) -> dict[str, float]:
+    best: dict[str, float] = {}
+    for each, score in zip(reference, lone.tolist(), strict=True):
+        best[each.entity] = max(score, best.get(each.entity, 0.0))
+    kept = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:TOP]
+    return dict(kept)
+
+
+def _thresholds(
+    profile: Profile,
+    budget: float,
+    shares: Sequence[float],
+    windows: int,
+    entities: int,
+    days: float,
+) -> list[float]:
+    """Each view's share of what ordinary days may cost, as a p-value."""
+    if not profile.timed:
+        return [UNTIMED * share for share in shares]
+    per_day = windows / max(days, 1e-9)
+    return [
+        min(
+            MOST_LENIENT,
+            budget * share / entities if view in STANDING else QUIET * budget * share / per_day,
+        )
+        for view, share in zip(VIEWS, shares, strict=True)
+    ]
+
+
+def _p(model: Model, batch: Sequence[Past], raw: Floats) -> Floats:
+    p = np.column_stack(
+        [tail.survival(column) for tail, column in zip(model.views, raw.T, strict=True)]
+    )
+    p[:, LONE] = [
+        _lone(model, each.entity, score) for each, score in zip(batch, raw[:, LONE], strict=True)
+    ]
+    return p
+
+
+def _lone(model: Model, entity: str, score: float) -> float:
+    """Share of the other entities that ever scored as high; at least one of all of them."""
+    above = sum(other >= score for name, other in model.lone.items() if name != entity)
+    if above >= len(model.lone) - 1:
+        return 1.0
+    return (above + 1.0) / (model.peers + 1.0)
+
+
+def _margin(model: Model, reference: Sequence[Past], raw: Floats) -> Floats:
+    p = _p(model, reference, raw)
+    margin: Floats = np.log10(np.asarray(model.thresholds)) - np.log10(p)
+    return margin

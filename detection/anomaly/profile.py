@@ -1,0 +1,206 @@
+"""What is watched in a log source, read from a profile, and an event as the profile sees it."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+import yaml
+
+from collectors.bus.contract import Malformed
+
+Kind = Literal["host", "user", "address"]
+
+MAX_FACETS: Final = 12
+MAX_TEXT: Final = 160
+"""Characters of a value that are looked at."""
+ABSENT: Final = frozenset({"", "-", "(empty)"})
+"""How log sources write that a field has no value."""
+
+_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+_SHORTEST, _LONGEST = 1.0, 86400.0
+
+
+class Facet(msgspec.Struct, frozen=True):
+    """One side of behaviour: fields that count together, or the change of a field."""
+
+    name: str
+    fields: tuple[str, ...]
+    follows: bool = False
+    """Whether the pair of the previous and this value counts."""
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """How one log source is watched."""
+
+    name: str
+    entity: str
+    """The field that says whose behaviour it is."""
+    kind: Kind
+    window: float | None
+    """Seconds; None where a window is a number of events."""
+    events: int | None
+    facets: tuple[Facet, ...]
+    bytes: str | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether windows are spans of time."""
+        return self.window is not None
+
+
+class Observation(NamedTuple):
+    """An event as a profile sees it."""
+
+    time: float
+    """Unix seconds of the event; where a source has no time, its number."""
+    id: int
+    """64 bits of the event's id: the same event again is the same observation."""
+    tenant: str
+    entity: str
+    values: tuple[str | None, ...]
+    """A text for each facet, None where the event has none; of `follows` only this event's own."""
+    bytes: float
+
+
+def load(path: Path) -> Profile:
+    """Read one profile. Raises Malformed, which names the file, for anything but a profile."""
+    try:
+        return read(path.read_bytes(), path.stem)
+    except OSError as error:
+        raise Malformed(f"{path}: expected a profile: {error.strerror}") from error
+    except ValueError as error:
+        raise Malformed(f"{path}: {error}") from error
+
+
+def read(text: bytes, name: str) -> Profile:
+    """A profile from YAML. Raises ValueError for anything else."""
+    try:
+        given = msgspec.convert(yaml.load(text, Loader=yaml.CSafeLoader), _Written)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"expected YAML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ValueError(f"not a profile: {error}") from error
+    if not 0 < len(given.facets) <= MAX_FACETS:
+        raise ValueError(f"expected 1 to {MAX_FACETS} facets, got {len(given.facets)}")
+    return Profile(
+        name=name,
+        entity=given.entity,
+        kind=given.kind,
+        window=_seconds(given.window) if isinstance(given.window, str) else None,
+        events=None if isinstance(given.window, str) else given.window.events,
+        facets=tuple(_facet(*item) for item in given.facets.items()),
+        bytes=given.bytes,
+    )
+
+
+class _Events(msgspec.Struct, forbid_unknown_fields=True):
+    events: int = msgspec.field(default=100)
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.events <= 100_000:
+            raise ValueError(f"expected a window of 2 to 100000 events, got {self.events}")
+
+
+class _Follows(msgspec.Struct, forbid_unknown_fields=True):
+    follows: str
+
+
+class _Written(msgspec.Struct, forbid_unknown_fields=True):
+    """The file as it is written."""
+
+    entity: str
+    kind: Kind
+    window: str | _Events
+    facets: dict[str, str | list[str] | _Follows]
+    bytes: str | None = None
+
+
+def _seconds(text: str) -> float:
+    found = _DURATION.fullmatch(text)
+    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise ValueError(f"expected a window such as 15m or 1h, up to 1d, got {text!r}")
+    return seconds
+
+
+def _facet(name: str, written: str | list[str] | _Follows) -> Facet:
+    if isinstance(written, _Follows):
+        return Facet(name, (written.follows,), follows=True)
+    fields = (written,) if isinstance(written, str) else tuple(written)
+    if not fields:
+        raise ValueError(f"facet {name!r}: expected a field, or a list of fields")
+    return Facet(name, fields)
+
+
+Observe = Callable[[Mapping[str, Any], float, int], Observation | None]
+
+
+def observer(profile: Profile, tenant: str) -> Observe:
+    """Makes the function that turns an event's fields, time and id into an observation.
+
+    It gives None where the event does not name its entity or shows no facet at all.
+    """
+    facets = [facet.fields for facet in profile.facets]
+    entity_field, bytes_field = profile.entity, profile.bytes
+
+    def observe(fields: Mapping[str, Any], time: float, identity: int) -> Observation | None:
+        entity = text_of(fields, entity_field)
+        if entity is None:
+            return None
+        values = tuple([_value(fields, names) for names in facets])
+        if not any(values):
+            return None
+        size = _number(fields, bytes_field) if bytes_field else 0.0
+        return Observation(time, identity, tenant, entity, values, size)
+
+    return observe
+
+
+def text_of(fields: Mapping[str, Any], name: str) -> str | None:
+    """A field's value as text, None where there is none; `a.b` is looked up within `a` too."""
+    value = fields.get(name)
+    if value is None and "." in name:
+        value = _within(fields, name)
+    if value is None:
+        return None
+    if type(value) is not str:
+        value = _spelt(value)
+    return None if value in ABSENT else value[:MAX_TEXT]
+
+
+def _value(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    if len(names) == 1:
+        return text_of(fields, names[0])
+    texts = [text_of(fields, name) for name in names]
+    if not any(texts):
+        return None
+    return " ".join([text or "-" for text in texts])
+
+
+def _within(fields: Mapping[str, Any], name: str) -> Any:
+    value: Any = fields
+    for part in name.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value
+
+
+def _spelt(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(sorted(map(str, value)))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _number(fields: Mapping[str, Any], name: str) -> float:
+    text = text_of(fields, name)
+    try:
+        number = float(text) if text else 0.0
+    except ValueError:
+        return 0.0
+    return number if 0.0 <= number < 1e18 else 0.0

@@ -1,0 +1,88 @@
+"""How rare a value is: the share of a reference at least as large, and beyond its largest."""
+
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+POINTS: Final = 256
+"""Points of the reference that are kept."""
+TOP: Final = 64
+"""Largest values that are all kept."""
+EXCESSES: Final = 0.05
+"""Share of the reference that the tail beyond its largest value is fitted to."""
+FEWEST: Final = 20
+LEAST: Final = 1e-9
+
+
+class Tail(msgspec.Struct, frozen=True, array_like=True):
+    """Survival function of one quantity, as plain numbers."""
+
+    points: list[float]
+    """Ascending values of the reference."""
+    above: list[float]
+    """For each point, the conformal probability of a value as large."""
+    shape: float = 0.0
+    scale: float = 0.0
+    """Of the generalised Pareto law beyond the last point; scale 0 where none could be fitted."""
+
+    def survival(self, values: Any) -> Floats:
+        """P-values: with n windows in the reference never below 1 / (n + 1) within its range."""
+        given = np.asarray(values, dtype=np.float64)
+        if not self.points:
+            return np.ones_like(given)
+        points = np.asarray(self.points)
+        place = np.searchsorted(points, given, side="left")
+        above = np.append(np.asarray(self.above), self.above[-1])
+        p = above[np.minimum(place, len(points))]
+        beyond = given > points[-1]
+        if self.scale > 0 and bool(beyond.any()):
+            excess = (given[beyond] - points[-1]) / self.scale
+            if abs(self.shape) < 1e-6:
+                factor = np.exp(-excess)
+            else:
+                factor = np.maximum(1.0 + self.shape * excess, 1e-12) ** (-1.0 / self.shape)
+            p[beyond] = above[-1] * factor
+        bounded: Floats = np.maximum(p, LEAST)
+        return bounded
+
+
+def fit(values: Any, *, extend: bool = False) -> Tail:
+    """The tail of a reference; `extend` fits what is beyond its largest value too."""
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    count = len(ordered)
+    if not count:
+        return Tail([], [])
+    places = np.unique(
+        np.concatenate(
+            [
+                np.linspace(0, count - 1, min(count, POINTS)).astype(int),
+                np.arange(max(0, count - TOP), count),
+            ]
+        )
+    )
+    points = ordered[places]
+    points = np.unique(points)
+    below = np.searchsorted(ordered, points, side="left")
+    above = (count - below + 1.0) / (count + 1.0)
+    shape, scale = _pareto(ordered) if extend else (0.0, 0.0)
+    return Tail(points.tolist(), above.tolist(), shape, scale)
+
+
+def _pareto(ordered: Floats) -> tuple[float, float]:
+    """Shape and scale beyond the largest value, by moments of the excesses (Hosking 1987)."""
+    number = max(FEWEST, int(len(ordered) * EXCESSES))
+    if len(ordered) < 2 * number:
+        return 0.0, 0.0
+    threshold = ordered[-number - 1]
+    excess = ordered[-number:] - threshold
+    mean, variance = float(excess.mean()), float(excess.var())
+    if mean <= 0 or variance <= 0:
+        return 0.0, 0.0
+    ratio = mean * mean / variance
+    shape = min(0.5, max(-0.2, 0.5 * (1.0 - ratio)))
+    scale = mean * (1.0 - shape)
+    return shape, max(1e-9, scale + shape * float(ordered[-1] - threshold))

@@ -1,0 +1,38 @@
+"""Five ways of being unusual, each one number a window, and their shares of the budget."""
+
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection.anomaly.features import PER_FACET, PER_WINDOW
+from detection.anomaly.profile import Kind
+
+Floats = NDArray[np.float64]
+View = Literal["novelty", "population", "identity", "volume", "forest"]
+
+VIEWS: Final[tuple[View, ...]] = ("novelty", "population", "identity", "volume", "forest")
+STANDING: Final[frozenset[View]] = frozenset({"population"})
+"""Views of what goes on for days: an entity is one alert there, not one an hour."""
+SHARES: Final[dict[Kind, tuple[float, ...]]] = {
+    "host": (0.50, 0.20, 0.05, 0.10, 0.15),
+    "user": (0.20, 0.15, 0.50, 0.05, 0.10),
+    "address": (0.35, 0.35, 0.05, 0.10, 0.15),
+}
+
+
+def scores(rows: Floats, facets: int) -> Floats:
+    """The views of each row of features, forest left 0."""
+    each = rows[:, : facets * len(PER_FACET)].reshape(len(rows), facets, len(PER_FACET))
+    rest = rows[:, facets * len(PER_FACET) :]
+    column = PER_FACET.index
+    size, hour = rest[:, :2], rest[:, PER_WINDOW.index("hour")]
+    return np.column_stack(
+        [
+            each[:, :, column("new")].sum(axis=1),
+            each[:, :, column("lone")].sum(axis=1),
+            each[:, :, column("ratio")].sum(axis=1),
+            np.maximum(size, 0.0).sum(axis=1) + np.maximum(hour, 0.0),
+            np.zeros(len(rows)),
+        ]
+    )

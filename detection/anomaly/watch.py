@@ -1,0 +1,215 @@
+"""One tenant's one log source under watch: closed windows in, judged windows out."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from detection.anomaly import model as models
+from detection.anomaly import state as states
+from detection.anomaly.budget import Gate
+from detection.anomaly.features import Measured, measure, measured
+from detection.anomaly.model import Model, Past, Scorer
+from detection.anomaly.profile import Profile
+from detection.anomaly.reasons import Reason, keys, reason
+from detection.anomaly.state import DAY, State
+from detection.anomaly.views import SHARES, VIEWS, View
+from detection.anomaly.window import Behaviour, Window, close
+
+LEARNING: Final = DAY
+"""Seconds of history before a tenant's own model alerts."""
+REFIT: Final = 100
+"""Windows between two fits where windows have no time."""
+
+Calendar = Callable[[float], int]
+"""The hour of the week that a time (Unix seconds) falls into for the tenant."""
+Accept = Callable[[Model, Model | None], Model]
+"""Told of tonight's model and yesterday's, says which goes live."""
+
+
+def hour_of_week(time: float) -> int:
+    """In UTC, Monday 00:00 is 0."""
+    return (int(time // 3600) + 72) % 168
+
+
+class Judged(NamedTuple):
+    """A closed window with what the views make of it."""
+
+    behaviour: Behaviour
+    measured: Measured
+    raw: dict[View, float]
+    p_views: dict[View, float]
+    score: float
+    """Decades by which the strongest view is past its threshold."""
+    p: float
+    """Share of the tenant's windows whose strongest view goes as far."""
+    views: tuple[View, ...]
+    """Those past their threshold, the strongest first."""
+    reasons: tuple[Reason, ...]
+    alert: bool
+    """Whether it is one: past a threshold, and not the same again while it is open."""
+    model: str
+    learning: bool
+
+
+class Kept(msgspec.Struct):
+    """All that outlives a restart."""
+
+    state: State
+    gate: Gate
+    past: list[Past]
+    model: Model | None
+    day: int
+    count: int
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Kept).decode
+
+
+def to_bytes(kept: Kept) -> bytes:
+    """What is kept, as plain numbers and texts."""
+    return _encode(kept)
+
+
+def from_bytes(data: bytes) -> Kept:
+    """Undo to_bytes. Raises ValueError for anything else."""
+    try:
+        return _decode(data)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"expected what a watch keeps: {error}") from error
+
+
+class Watch:
+    """Scores each window against what was known before it, then learns from it; refits at night."""
+
+    def __init__(
+        self,
+        tenant: str,
+        profile: Profile,
+        *,
+        budget: float = 2.0,
+        shares: Sequence[float] | None = None,
+        calendar: Calendar = hour_of_week,
+        accept: Accept = lambda tonight, _: tonight,
+        kept: Kept | None = None,
+    ) -> None:
+        self.tenant = tenant
+        self.profile = profile
+        self.budget = budget
+        self.shares = SHARES[profile.kind] if shares is None else shares
+        self._calendar = calendar
+        self._accept = accept
+        if kept is None:
+            state = states.empty(profile, measured(len(profile.facets)))
+            kept = Kept(state, Gate(), [], None, 0, 0)
+        self.kept = kept
+        self._scorer = Scorer(kept.model) if kept.model else None
+
+    def closed(self, windows: Sequence[Window]) -> list[Judged]:
+        """Judge windows that end together; none of them is known to any other."""
+        if not windows:
+            return []
+        self._nights(windows[0])
+        done = [self._close(window) for window in windows]
+        hours = [self._calendar(each.start) if self.profile.timed else 0 for each in done]
+        state = self.kept.state
+        seen = [measure(each, state, hour) for each, hour in zip(done, hours, strict=True)]
+        judged = self._judge(done, seen)
+        for each, hour in zip(judged, hours, strict=True):
+            self._learn(each, hour)
+        return judged
+
+    def _close(self, window: Window) -> Behaviour:
+        entity = self.kept.state.entities.get(window.entity)
+        return close(window, self.profile, entity.last if entity else None)
+
+    def _learn(self, judged: Judged, hour: int) -> None:
+        done, kept = judged.behaviour, self.kept
+        states.learn(kept.state, done, judged.measured.quantities, hour)
+        kept.past.append(Past(done.end, done.entity, judged.measured.features))
+        kept.count += 1
+
+    def _nights(self, window: Window) -> None:
+        kept = self.kept
+        if self.profile.timed:
+            day = int(window.start // DAY)
+            if day > kept.day:
+                first, kept.day = not kept.day, day
+                states.pass_night(kept.state, day)
+                if not first:
+                    self.refit()
+        elif kept.count and kept.count % REFIT == 0:
+            self.refit()
+
+    def refit(self) -> None:
+        """Fit tonight's model, and go on with it if it is accepted."""
+        kept = self.kept
+        if kept.past:
+            kept.gate.forget(kept.past[-1].end)
+            oldest = kept.past[-1].end - models.LONGEST - DAY
+            if self.profile.timed and kept.past[0].end < oldest:
+                kept.past = [each for each in kept.past if each.end >= oldest]
+        tonight = models.fit(kept.past, self.profile, self.budget, self.shares)
+        if tonight is not None:
+            kept.model = self._accept(tonight, kept.model)
+            self._scorer = Scorer(kept.model)
+
+    def _judge(self, done: Sequence[Behaviour], seen: Sequence[Measured]) -> list[Judged]:
+        if self._scorer is None:
+            return [_unjudged(each, numbers) for each, numbers in zip(done, seen, strict=True)]
+        batch = [
+            Past(each.end, each.entity, numbers.features)
+            for each, numbers in zip(done, seen, strict=True)
+        ]
+        scores = self._scorer.score(batch)
+        rows = zip(
+            done,
+            seen,
+            scores.raw.tolist(),
+            scores.p.tolist(),
+            scores.margin.tolist(),
+            scores.combined.tolist(),
+            strict=True,
+        )
+        return [self._judged(*row) for row in rows]
+
+    def _judged(
+        self,
+        done: Behaviour,
+        seen: Measured,
+        raw: list[float],
+        p: list[float],
+        margin: list[float],
+        combined: float,
+    ) -> Judged:
+        order = sorted(range(len(VIEWS)), key=lambda view: -margin[view])
+        past = tuple(VIEWS[view] for view in order if margin[view] >= 0.0)
+        shown = past or (VIEWS[order[0]],)
+        by_view = dict(zip(VIEWS, p, strict=True))
+        learning = self._learning(done)
+        alert = bool(past) and not learning and self._passes(done, seen, past)
+        return Judged(
+            behaviour=done,
+            measured=seen,
+            raw=dict(zip(VIEWS, raw, strict=True)),
+            p_views=by_view,
+            score=margin[order[0]],
+            p=combined,
+            views=past,
+            reasons=tuple(reason(view, done, seen, self.profile, by_view[view]) for view in shown),
+            alert=alert,
+            model=self._scorer.model.version if self._scorer else "",
+            learning=learning,
+        )
+
+    def _learning(self, done: Behaviour) -> bool:
+        return self.profile.timed and done.end - self.kept.state.first < LEARNING
+
+    def _passes(self, done: Behaviour, seen: Measured, past: Sequence[View]) -> bool:
+        wanted = frozenset[str]().union(*(keys(view, seen) for view in past))
+        return self.kept.gate.passes(done.entity, wanted, done.end)
+
+
+def _unjudged(done: Behaviour, seen: Measured) -> Judged:
+    return Judged(done, seen, {}, {}, 0.0, 1.0, (), (), alert=False, model="", learning=True)

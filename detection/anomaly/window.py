@@ -1,0 +1,284 @@
+"""What an entity did in a window: each event once, in whatever order and however often."""
+
+import hashlib
+import math
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from detection.anomaly.profile import Observation, Profile
+
+KEPT: Final = 256
+"""Events of one kind (the same values) that a window keeps; beyond, their number is estimated."""
+MAX_KINDS: Final = 4_096
+"""Kinds of events that a window keeps."""
+SPAN: Final = float(1 << 64)
+ARROW: Final = " → "
+
+Values = tuple[str | None, ...]
+Seen = dict[int, tuple[float, float]]
+"""Of each event kept, by id: its time and bytes."""
+
+
+class Window:
+    """The events of one entity in one window.
+
+    Of equal events (same values) those with the smallest ids are kept, so that a flood is bounded
+    and nothing rare is lost in it; merging is associative, order and repeats can't matter.
+    """
+
+    __slots__ = ("end", "entity", "kinds", "start")
+
+    def __init__(self, entity: str, start: float, end: float) -> None:
+        self.entity = entity
+        self.start = start
+        self.end = end
+        self.kinds: dict[Values, Seen] = {}
+
+    def add(self, observation: Observation) -> None:
+        """Count an event."""
+        seen = self.kinds.get(observation.values)
+        if seen is None:
+            seen = self.kinds[observation.values] = {}
+            self._bound()
+        seen[observation.id] = (observation.time, observation.bytes)
+        if len(seen) > 2 * KEPT:
+            self.kinds[observation.values] = _smallest(seen)
+
+    def merge(self, other: "Window") -> None:
+        """Take in what another part counted of the same window."""
+        for values, seen in other.kinds.items():
+            mine = {**self.kinds.get(values, {}), **seen}
+            self.kinds[values] = _smallest(mine) if len(mine) > 2 * KEPT else mine
+        self._bound()
+
+    def settle(self) -> None:
+        """Forget what is over the bounds, so that equal windows are the same bytes."""
+        self._bound(MAX_KINDS)
+        for values, seen in self.kinds.items():
+            if len(seen) > KEPT:
+                self.kinds[values] = _smallest(seen)
+
+    def _bound(self, most: int = 2 * MAX_KINDS) -> None:
+        if len(self.kinds) > most:
+            kept = sorted(self.kinds, key=_place)[:MAX_KINDS]
+            self.kinds = {values: self.kinds[values] for values in kept}
+
+
+class _Kind(msgspec.Struct, frozen=True, array_like=True):
+    values: Values
+    ids: list[int]
+    times: list[float]
+    bytes: list[float]
+
+
+class _Written(msgspec.Struct, frozen=True, array_like=True):
+    entity: str
+    start: float
+    end: float
+    kinds: list[_Kind]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Written).decode
+
+
+def to_bytes(window: Window) -> bytes:
+    """A window as it travels on `behaviour.<tenant>`; equal windows give equal bytes."""
+    window.settle()
+    kinds = []
+    for values in sorted(window.kinds, key=_order):
+        seen = sorted(window.kinds[values].items())
+        times, sizes = [each[1][0] for each in seen], [each[1][1] for each in seen]
+        kinds.append(_Kind(values, [each[0] for each in seen], times, sizes))
+    return _encode(_Written(window.entity, window.start, window.end, kinds))
+
+
+def from_bytes(data: bytes) -> Window:
+    """Undo to_bytes. Raises ValueError for anything else."""
+    try:
+        written = _decode(data)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"expected a behaviour window: {error}") from error
+    window = Window(written.entity, written.start, written.end)
+    for kind in written.kinds:
+        facts = zip(kind.times, kind.bytes, strict=True)
+        window.kinds[kind.values] = dict(zip(kind.ids, facts, strict=True))
+    return window
+
+
+class Behaviour(NamedTuple):
+    """A closed window: what was done, for good."""
+
+    entity: str
+    start: float
+    end: float
+    counts: tuple[dict[str, float], ...]
+    """Per facet, how often each value was seen."""
+    events: float
+    bytes: float
+    last: Values
+    """Of each facet that follows, the latest value."""
+
+
+def close(window: Window, profile: Profile, previous: Values | None = None) -> Behaviour:
+    """Count the events; `previous` is `last` of the entity's window before, if there was one."""
+    window.settle()
+    sizes = {values: _number(seen) for values, seen in window.kinds.items()}
+    follows = [facet.follows for facet in profile.facets]
+    last: Values = ()
+    order: list[Values] = []
+    if any(follows):
+        order = _in_order(window)
+        last = tuple(map(_latest, _columns(order, len(follows)), follows))
+    counts = tuple(
+        _changes([each[index] for each in order], previous[index] if previous else None)
+        if follows[index]
+        else _counts(sizes, index)
+        for index in range(len(follows))
+    )
+    total = sum(sizes.values())
+    return Behaviour(
+        window.entity, window.start, window.end, counts, total, _bytes(window, sizes), last
+    )
+
+
+def _in_order(window: Window) -> list[Values]:
+    """The values of the events kept, by time; equal times in the order of their values."""
+    rows = [
+        (time, _order(values), values)
+        for values, seen in window.kinds.items()
+        for time, _ in seen.values()
+    ]
+    rows.sort(key=lambda row: row[:2])
+    return [row[2] for row in rows]
+
+
+def _columns(rows: list[Values], width: int) -> list[list[str | None]]:
+    return [[row[index] for row in rows] for index in range(width)]
+
+
+def _latest(column: list[str | None], follows: bool) -> str | None:
+    return next((value for value in reversed(column) if value), None) if follows else None
+
+
+def _changes(column: list[str | None], before: str | None) -> dict[str, float]:
+    counts: dict[str, float] = {}
+    for value in column:
+        if value is None:
+            continue
+        if before is not None:
+            pair = before + ARROW + value
+            counts[pair] = counts.get(pair, 0.0) + 1.0
+        before = value
+    return counts
+
+
+def _counts(sizes: dict[Values, float], index: int) -> dict[str, float]:
+    counts: dict[str, float] = {}
+    for values, size in sizes.items():
+        value = values[index]
+        if value is not None:
+            counts[value] = counts.get(value, 0.0) + size
+    return counts
+
+
+def _bytes(window: Window, sizes: dict[Values, float]) -> float:
+    total = 0
+    for values, seen in window.kinds.items():
+        total += round(math.fsum(size for _, size in seen.values()) * sizes[values] / len(seen))
+    return float(total)
+
+
+def _number(seen: Seen) -> float:
+    """How many different events there were: exact below KEPT, else from the KEPT smallest ids."""
+    return float(len(seen) if len(seen) < KEPT else round((KEPT - 1) * SPAN / (max(seen) + 1)))
+
+
+def _smallest(seen: Seen) -> Seen:
+    return {identity: seen[identity] for identity in sorted(seen)[:KEPT]}
+
+
+def _order(values: Values) -> tuple[str, ...]:
+    return tuple([value or "" for value in values])
+
+
+def _place(values: Values) -> bytes:
+    return hashlib.blake2b(repr(values).encode("utf-8", "backslashreplace")).digest()
+
+
+class Windows:
+    """The open windows of one tenant and profile."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._span = profile.window
+        self._size = profile.events or 0
+        self._open: dict[tuple[str, float], Window] = {}
+        self._filling: dict[str, tuple[Window, set[int]]] = {}
+        self._closed_to = float("-inf")
+
+    def __iter__(self) -> Iterator[Window]:
+        """The open windows of time, in no order."""
+        return iter(self._open.values())
+
+    def __len__(self) -> int:
+        return len(self._open) + len(self._filling)
+
+    def add(self, observation: Observation) -> Window | None:
+        """Count an event; gives the window that it filled, where windows are numbers of events.
+
+        An event of a window that was closed already is left out.
+        """
+        if self._span is None:
+            return self._fill(observation)
+        start = observation.time // self._span * self._span
+        window = self._open.get((observation.entity, start))
+        if window is None:
+            if start + self._span <= self._closed_to:
+                return None
+            window = Window(observation.entity, start, start + self._span)
+            self._open[observation.entity, start] = window
+        window.add(observation)
+        return None
+
+    def merge(self, part: Window) -> None:
+        """Take in another part of a window of time."""
+        if part.end <= self._closed_to:
+            return
+        mine = self._open.get((part.entity, part.start))
+        if mine is None:
+            self._open[part.entity, part.start] = part
+        else:
+            mine.merge(part)
+
+    def close(self, watermark: float) -> Iterator[list[Window]]:
+        """The windows that end at or before `watermark`, those of one end together, in order."""
+        self._closed_to = max(self._closed_to, watermark)
+        due: dict[float, list[Window]] = {}
+        for window in self._open.values():
+            if window.end <= watermark:
+                due.setdefault(window.end, []).append(window)
+        for end in sorted(due):
+            windows = sorted(due[end], key=lambda window: window.entity)
+            for window in windows:
+                del self._open[window.entity, window.start]
+            yield windows
+
+    def _fill(self, observation: Observation) -> Window | None:
+        found = self._filling.get(observation.entity)
+        if found is None:
+            window, ids = Window(observation.entity, observation.time, observation.time), set[int]()
+            self._filling[observation.entity] = window, ids
+        else:
+            window, ids = found
+        ids.add(observation.id)
+        window.add(observation)
+        window.start, window.end = (
+            min(window.start, observation.time),
+            max(window.end, observation.time),
+        )
+        if len(ids) < self._size:
+            return None
+        del self._filling[observation.entity]
+        return window
