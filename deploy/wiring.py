@@ -13,10 +13,9 @@ from collectors.health import Progress
 from deploy.refresh import follow, guard
 from deploy.rule_sets import InstalledRuleSets, Places
 from deploy.settings import Settings, Unset
-from detection.live import live
 from detection.reasoning import Reasoner
 from detection.rule_sets import SETTINGS
-from detection.sigma.ruleset import Engine
+from detection.sigma import Engine
 from enrichment.enrichers.add_asset import AddAsset
 from enrichment.register import AssetRegister
 from rules import catalog
@@ -111,11 +110,6 @@ def _tell_rules(engine: Engine) -> None:
         LOG.error("rule refused", place=f"{fault.path}:{fault.line}", reason=fault.message)
     for notice in engine.notices:
         LOG.warning("rule noted", place=f"{notice.path}:{notice.line}", reason=notice.message)
-    running = live(engine.correlations)
-    for each in engine.correlations:
-        if each not in running:
-            place = f"{each.info.path}:{each.info.line}"
-            LOG.warning("correlation waits for its window's end: files only", place=place)
     LOG.info("rules loaded", version=engine.version, rules=engine.size, refused=len(engine.faults))
 
 
