@@ -10,13 +10,15 @@ from typing import Any
 
 import msgspec
 
-from collectors.codec import loads
+from collectors.codec import loads, within
 from collectors.formats.json_object import flat
 from collectors.formats.parsed import MAX_LINE
 from collectors.formats.times import event_time
 from collectors.logsource import LogSource
 from collectors.recognise import READS, WINDOWS_FIELDS, hinted, logsources
 from collectors.sources.files import read_events
+from detection.schema_view import View, known_view
+from rules.schemas import NATIVE
 
 CHUNK_BYTES = 1 << 18
 MAX_SHAPES = 10_000
@@ -43,8 +45,25 @@ class Event(msgspec.Struct, frozen=True):
         return self.parsed_time or (None if self.fields is None else event_time(self.fields))
 
 
-def events(path: str) -> Iterator[Event]:
-    """Every record of a file. An event's own `logsource` object replaces recognition."""
+def events(path: str, schema: str = NATIVE) -> Iterator[Event]:
+    """Every record of a file, with Sigma's names where it is of another schema.
+
+    An event's own `logsource` object replaces recognition. Raises ValueError for no such schema.
+    """
+    shown = known_view(schema)
+    if shown is None:
+        return _events(path)
+    return (_shown(each, shown) for each in _events(path))
+
+
+def _shown(event: Event, view: View) -> Event:
+    if event.fields is None:
+        return event
+    fields, _ = within(view(event.fields, event.logsources))
+    return msgspec.structs.replace(event, fields=fields, line=b"", parsed_time=event.time)
+
+
+def _events(path: str) -> Iterator[Event]:
     recognise = _Recogniser()
     if path == "-" or path.endswith(LINES):
         for number, line in enumerate(_lines(path)):
