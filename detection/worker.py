@@ -14,6 +14,7 @@ from collectors.fields import entity
 from detection.in_force import Bearings, InForce, Versions
 from detection.incoming import Incoming, Unreadable, read_lines
 from detection.live import live, served
+from detection.own_rules import OwnRules
 from detection.packing import pack
 from detection.policy import Policy, State
 from detection.rule_sets import Rules, RuleSets
@@ -49,6 +50,7 @@ class Detection:
         self._producer = bus.producer()
         self._outbox = Outbox(self._producer)
         self._sets = sets
+        self._own = OwnRules(sets)
         self._judging: OrderedDict[str, _Judging] = OrderedDict()
         self._bearings = Bearings(versions)
         self._enrichers = enrichers
@@ -118,6 +120,7 @@ class Detection:
 
     def _signals(self, record: Record, in_force: InForce) -> list[Letter]:
         judging = self._judging_by(in_force.release.version)
+        rules = self._own.of(in_force.release.version, in_force.policy)
         tenant = _tenant(record.partition)
         events: list[Incoming] = []
         unreadable: list[Unreadable] = []
@@ -128,7 +131,7 @@ class Detection:
                 events.append(line)
         lines = [
             msgspec.json.encode(signal)
-            for event, rule in _matches(judging.rules, events, unreadable)
+            for event, rule in _matches(rules, events, unreadable)
             if (signal := self._signal(record, event, rule, judging, in_force.policy)) is not None
         ]
         letters = [Letter(SIGNALS + tenant, value, key=tenant) for value in pack(lines)]

@@ -47,10 +47,9 @@ class Rule:
     """What counts it, where the rule was written with an old condition with a pipe."""
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """What filters may call it."""
-        counting = () if self.correlation is None else (self.correlation.info.id,)
-        return (self.info.id, *counting, *((self.sigma.name,) if self.sigma.name else ()))
+    def counting(self) -> str:
+        """The id that its author gave it, where it was written with an old condition."""
+        return "" if self.correlation is None else self.correlation.info.id
 
 
 @dataclass
@@ -117,7 +116,7 @@ def filter_rules(
     rules: Sequence[Rule], filters: Sequence[Filter], faults: list[Fault]
 ) -> list[Rule]:
     """The rules with the filters that concern them, which may name rules that are not there."""
-    known = {name for rule in rules for name in rule.names} if filters else set()
+    known = {name for rule in rules for name in (rule.info.id, rule.info.name, rule.counting)}
     for each in filters:
         for missing in sorted((each.rules or frozenset()) - known):
             message = f"the filter is for '{missing}', and no rule here has that id or name"
@@ -126,7 +125,7 @@ def filter_rules(
 
 
 def _filtered(rule: Rule, filters: Sequence[Filter]) -> Rule:
-    concerned = [each for each in filters if each.concerns(rule.info, *rule.names)]
+    concerned = [each for each in filters if each.concerns(rule.info, rule.counting)]
     if not concerned:
         return rule
     document = filtered(rule.document, concerned)

@@ -14,8 +14,8 @@ from collectors.logsource import LogSource
 from rules.conditions import meant_by_none
 from rules.documents import Document, Fault
 from rules.info import RuleInfo
+from rules.placeholders import placeholders
 
-ANY = "any"
 OWN_KEYS = ("rules", "condition")
 """Of the section `filter`; all other keys are selections."""
 _WORD = re.compile(r"[\w*-]+")
@@ -35,11 +35,14 @@ class Filter:
     selections: Mapping[str, Any]
     condition: str
 
-    def concerns(self, info: RuleInfo, *names: str | None) -> bool:
-        """Whether a rule, of which these are further ids and names, is filtered by it."""
+    def concerns(self, info: RuleInfo, counting: str = "") -> bool:
+        """Whether a rule is filtered by it; `counting` is the id of what was written to count it.
+
+        That is where the rule comes of an old condition with a pipe.
+        """
         if not info.logsource.serves(self.logsource):
             return False
-        return self.rules is None or not self.rules.isdisjoint({info.id, *filter(None, names)})
+        return self.rules is None or not self.rules.isdisjoint({info.id, info.name, counting})
 
     def as_rule(self, logsource: Mapping[str, str]) -> dict[str, Any]:
         """The document of a rule that matches what the filter lets pass, of a log source."""
@@ -101,7 +104,7 @@ def _of(sigma: SigmaFilter, document: Document) -> Filter:
         ),
         rules=None
         if anything
-        else frozenset(each.reference for each in references if not isinstance(each, str)),
+        else frozenset(each.reference for each in references if not isinstance(each, str)) - {""},
         selections={str(name): part for name, part in section.items() if name not in OWN_KEYS},
         condition=str(section["condition"]),
     )
@@ -114,7 +117,7 @@ def _faults_of(
     document, condition = found.document, found.document.line_of("condition", "filter")
     if "|" in found.condition:
         return [(condition, "expected a condition without a pipe")]
-    if not lists and "expand" in _modifiers(found.selections):
+    if not lists and placeholders(found.selections):
         message = "placeholders are for the filters of one organisation, which has the lists"
         return [(document.line_of("filter"), message)]
     unmet = [
@@ -132,16 +135,6 @@ def _faults_of(
     except (TypeError, ValueError, AttributeError, RecursionError) as error:
         return [(document.line_of("filter"), f"not a Sigma filter: {error}")]
     return []
-
-
-def _modifiers(value: Any) -> set[str]:
-    """Every modifier of every field."""
-    if isinstance(value, list):
-        return set().union(*map(_modifiers, value))
-    if not isinstance(value, dict):
-        return set()
-    here = {word for name in value for word in str(name).split("|")[1:]}
-    return here.union(*map(_modifiers, value.values()))
 
 
 def _prefixed(condition: str, prefix: str) -> str:

@@ -245,4 +245,6 @@ def _policy(row: Row[Any]) -> Policy:
         tenant=row.tenant_id,
         version=row.version,
         states=msgspec.json.decode(row.states, type=dict[str, State]),
+        lists=msgspec.json.decode(row.lists, type=dict[str, tuple[str, ...]]),
+        filters=msgspec.json.decode(row.filters, type=dict[str, str]),
     )

@@ -162,8 +162,9 @@ def build(
     pipeline: ProcessingPipeline | None = None,
     lists: Mapping[str, Sequence[str]] | None = None,
     memory: int = MEMORY_BYTES,
+    kept: bool = True,
 ) -> Engine:
-    """Compile the rules of a catalog."""
+    """Compile the rules of a catalog; `kept` says whether that may be remembered on disk."""
     predicates = Predicates()
     compiler = RuleCompiler(predicates, lists or {})
     faults, notices = list(catalog.faults), list[Fault]()
@@ -179,7 +180,7 @@ def build(
         conditions.append(condition)
     correlations = standing(catalog.correlations, (info.id for info in infos), faults)
     dropped = len(catalog.rules) - len(infos) + len(catalog.correlations) - len(correlations)
-    scanners = Scanners(cache_folder())
+    scanners = Scanners(cache_folder() if kept else None)
     sources = _compile(by_source, predicates, scanners)
     return Engine(
         infos,

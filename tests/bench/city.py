@@ -29,7 +29,7 @@ detection:
   condition: selection
 """
 EVENTS_A_REQUEST = 200
-PATIENCE = 600.0
+PATIENCE = 200.0
 """Seconds that a measurement may wait for the slowest stage."""
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
