@@ -10,15 +10,16 @@ import msgspec
 import pytest
 
 from collectors.bus.contract import Record, Retention
+from collectors.bus.embedded import EmbeddedBus
 from collectors.event import Soc
 from collectors.logsource import LogSource
 from collectors.route import Route, token_hash
-from detection.policy import Policy
 from detection.sigma import load
 from detection.signal import Signal
 from detection.worker import Detection
 from tests.conftest import ROOT
-from tests.integration.door_kit import Doors, MoodyBus, make_bus
+from tests.integration.door_kit import Doors, make_bus
+from tests.rule_sets import Announced, Sets
 from tests.rules.elastic_kit import common, raw
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
@@ -47,13 +48,6 @@ DEFEND = {
 }
 
 
-class NoPolicies:
-    """Nothing was ever changed."""
-
-    def policy(self, tenant: str, version: int) -> Policy:
-        raise KeyError(tenant, version)
-
-
 @pytest.fixture
 def doors(tmp_path: Path) -> Iterator[Doors]:
     with contextlib.closing(make_bus(tmp_path / "bus.db")) as bus:
@@ -75,13 +69,20 @@ def doors(tmp_path: Path) -> Iterator[Doors]:
         running.stop()
 
 
-def signals(bus: MoodyBus) -> list[Signal]:
+@contextlib.contextmanager
+def detecting(path: Path) -> Iterator[EmbeddedBus]:
+    """The same bus as another process opens it, with detection's topics."""
+    with contextlib.closing(EmbeddedBus(path)) as bus:
+        for kind in ("signals", "dead"):
+            bus.create_topic(f"{kind}.school", partitions=1, retention=Retention())
+        yield bus
+
+
+def signals(bus: EmbeddedBus) -> list[Signal]:
     """What detection makes of everything that stands on the bus."""
-    bus.create_topic("signals.school", partitions=1, retention=Retention())
-    bus.create_topic("dead.school", partitions=1, retention=Retention())
     rules = load([ROOT / "rules" / "library" / "windows-process-creation"])
     with (
-        contextlib.closing(Detection(bus, rules, policies=NoPolicies())) as stage,
+        contextlib.closing(Detection(bus, Sets(rules), versions=Announced())) as stage,
         contextlib.closing(bus.consumer("detection", "events.school")) as events,
     ):
         records: list[Record] = []
@@ -96,7 +97,9 @@ def signals(bus: MoodyBus) -> list[Signal]:
     ]
 
 
-def test_the_same_attack_raises_the_same_signals_in_every_shape(doors: Doors) -> None:
+def test_the_same_attack_raises_the_same_signals_in_every_shape(
+    doors: Doors, tmp_path: Path
+) -> None:
     bodies = {
         "native": [ATTACK],
         "ecs": [raw(ATTACK), common(ATTACK, "process_creation"), DEFEND],
@@ -106,7 +109,8 @@ def test_the_same_attack_raises_the_same_signals_in_every_shape(doors: Doors) ->
         body = "\n".join(map(json.dumps, events)).encode()
         assert doors.post(body, token=f"school-{source}")[0] == 202
 
-    found = signals(doors.bus)
+    with detecting(tmp_path / "bus.db") as bus:
+        found = signals(bus)
     rules: dict[str, set[str]] = {}
     for signal in found:
         rules.setdefault(signal.event, set()).add(signal.rule)
