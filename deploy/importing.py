@@ -9,7 +9,7 @@ import msgspec
 
 from deploy.rule_sets import FOLDER, Place, Places
 from deploy.settings import LIBRARY, Settings
-from detection.sigma.ruleset import Engine, load
+from detection.sigma import Engine, load
 from rules.bundle import PIPELINES, RULES, Bundle, bounded
 from rules.changes import Changes, Standing, changes, remarks, standing
 from rules.gathering import Gathered, gather

@@ -14,7 +14,7 @@ import structlog
 from collectors.bus.contract import Overloaded
 from deploy.settings import Settings
 from detection.rule_sets import SETTINGS, Files
-from detection.sigma.ruleset import Engine, load
+from detection.sigma import Engine, load
 from rules import catalog
 from rules.bundle import PIPELINES, RULES, unpack
 from rules.correlations import Correlation

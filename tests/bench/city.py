@@ -47,7 +47,12 @@ class Door:
     def post(self, body: bytes, *, zipped: bool = False) -> int:
         """Send once; returns the answer's status."""
         headers = self._headers | ({"Content-Encoding": "gzip"} if zipped else {})
-        self._connection.request("POST", self._path, body, headers)
+        try:
+            self._connection.request("POST", self._path, body, headers)
+        except ConnectionError:
+            # The door closes what has been idle for seconds.
+            self._connection.close()
+            self._connection.request("POST", self._path, body, headers)
         with self._connection.getresponse() as answer:
             answer.read()
             return answer.status
