@@ -9,10 +9,12 @@ from sigma.exceptions import SigmaError
 
 from collectors.logsource import LogSource
 from detection.reason import Known, Reasons
+from detection.schema_view import View, view
 from detection.sigma.explain import Explainer, Reason
 from detection.sigma.ruleset import read_pipelines
 from detection.sigma.values import texts
 from rules import catalog
+from rules.schemas import NATIVE
 
 MAX_WORK = 50_000_000
 """Characters looked through for one alert: those of an event times the questions of the rule."""
@@ -54,9 +56,15 @@ class Reasoner:
                 known = known if known is Known.CHANGED else Known.LARGE
                 continue
             work += cost
-            explanation = explainer.explain(own, _logsources(event))
+            sources = tuple(_logsources(event))
+            shown = view(_schema(event))
+            seen = own if shown is None else shown(own, sources)
+            explanation = explainer.explain(seen, sources)
             if explanation.matches:
-                fields[at] = frozenset(_named(own, explanation.reasons))
+                reasons = explanation.reasons
+                if shown is not None:
+                    reasons = list(_in_own_names(reasons, shown, sources))
+                fields[at] = frozenset(_named(own, reasons))
             else:
                 known = Known.CHANGED
         return Reasons(known, fields)
@@ -80,6 +88,21 @@ class Reasoner:
             return Explainer(found[0], pipeline=pipeline) if found else None
         except (OSError, ValueError, SigmaError):
             return None
+
+
+def _schema(event: Mapping[str, Any]) -> str:
+    soc = event.get("soc")
+    named = soc.get("schema") if isinstance(soc, dict) else None
+    return named if isinstance(named, str) else NATIVE
+
+
+def _in_own_names(
+    reasons: Sequence[Reason], shown: View, sources: Sequence[LogSource]
+) -> Iterator[Reason]:
+    """The reasons under every name that the event's schema has for a field."""
+    for reason in reasons:
+        names = [None] if reason.field is None else sorted(shown.paths(reason.field, sources))
+        yield from (Reason(name, reason.values) for name in names)
 
 
 def _logsources(event: Mapping[str, Any]) -> Iterator[LogSource]:

@@ -126,3 +126,17 @@ def test_marked_fields_come_first_and_are_shown_however_many_there_are() -> None
 def test_there_is_a_sentence_for_whatever_is_known(known: Known) -> None:
     assert NONE_MARKED[known].startswith("Nothing is marked")
     assert known in SOME_MARKED
+
+
+def test_fields_of_another_schema_are_named_as_the_event_names_them(reasoner: Reasoner) -> None:
+    told = {
+        "process": {"executable": "C:\\cmd.exe", "name": "cmd.exe"},
+        "a": {"b": 1},
+        "winlog": {"event_data": {"Image": "x\\cmd.exe"}},
+        "soc": {**SOC, "schema": "ecs"},
+    }
+
+    found = reasoner(IDENTITY, [told, {**told, "soc": SOC}])
+
+    marked = {"process.executable", "winlog.event_data.Image", "a.b"}
+    assert found == reasons(Known.CHANGED, marked, set())
