@@ -1,5 +1,6 @@
 """The anomaly stage, put together: three loops, one folder, and what settings say of tenants."""
 
+import contextlib
 import os
 import secrets
 import threading
@@ -9,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from collectors.bus.contract import Malformed
 from collectors.bus.loop import Handler
 from collectors.bus.loop import run as run_loop
 from collectors.health import Progress
@@ -18,8 +20,10 @@ from deploy.settings import AnomalySettings, Settings
 from detection.anomaly.artefacts import Artefacts
 from detection.anomaly.calendar import Calendar, Nation, breaks_of
 from detection.anomaly.checkpoint import CheckpointFiles
-from detection.anomaly.counting import Counting
-from detection.anomaly.shelf import Shelf
+from detection.anomaly.counting import BEHAVIOUR, Counting
+from detection.anomaly.going_back import KIND, GoBack, encode
+from detection.anomaly.library import library
+from detection.anomaly.shelf import Shelf, Version
 from detection.anomaly.stage import Behaviour
 from tenants.registry import Registry
 
@@ -109,6 +113,33 @@ def run_behaviour(settings: Settings, stop: threading.Event, loops: Sequence[Pro
     count("events.", loops[0], "anomaly")
     for other in others:
         other.join()
+
+
+def go_back(
+    settings: Settings, tenant: str, profile: str, version: str, *, release: bool
+) -> GoBack:
+    """Write the record that the stage goes back by. Raises Malformed for what it could not."""
+    shelf = open_shelf(settings)
+    watched = {each.profile.name: each.profile for each in library()}
+    if profile not in watched:
+        raise Malformed(f"no profile called {profile!r}; known: {', '.join(watched)}")
+    if not release:
+        version = version or _one_before(shelf.versions(tenant, profile))
+        shelf.take(tenant, watched[profile], version)
+    asked = GoBack(profile=profile, version="" if release else version)
+    with contextlib.closing(wiring.open_bus(settings).producer()) as producer:
+        producer.send(BEHAVIOUR + tenant, encode(asked), key=tenant, headers={"kind": KIND})
+        producer.flush()
+    return asked
+
+
+def _one_before(versions: Sequence[Version]) -> str:
+    names = [each.version for each in versions]
+    places = [place for place, each in enumerate(versions) if each.in_force]
+    older = names[places[0] + 1 :] if places else []
+    if not older:
+        raise Malformed("there is no earlier model to go back to")
+    return older[0]
 
 
 def open_shelf(settings: Settings) -> Shelf:

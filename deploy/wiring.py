@@ -30,6 +30,7 @@ from tenants.services import Services
 from tenants.source_kinds import Endpoints
 from tenants.store.contract import EventStore
 from tenants.store.embedded import EmbeddedStore
+from tenants.unusual import unusual_texts
 
 LOG = structlog.get_logger()
 BUS_FILE = "bus.sqlite"
@@ -211,8 +212,9 @@ def _read_rules(files: Files, told: Texts) -> None:
     read_in = catalog.read(files.rules)
     written = [rule.info for rule in read_in.rules if rule.correlation is None]
     infos = [*written, *(each.info for each in read_in.correlations)]
-    told.rules.update({info.id: _text(info) for info in infos})
-    for gone in told.rules.keys() - {info.id for info in infos}:
+    texts = {**unusual_texts(), **{info.id: _text(info) for info in infos}}
+    told.rules.update(texts)
+    for gone in told.rules.keys() - texts.keys():
         del told.rules[gone]
     paths = {rule.info.id: rule.info.path for rule in read_in.rules}
     told.reasons.learn(paths, {each.info.id for each in read_in.correlations}, files.version)

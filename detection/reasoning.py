@@ -12,11 +12,13 @@ from collectors.bus.contract import Overloaded
 from collectors.logsource import LogSource
 from detection.reason import Known, Reasons
 from detection.rule_sets import SETTINGS, Files
+from detection.schema_view import View, view
 from detection.sigma.explain import Explainer, Reason
 from detection.sigma.ruleset import read_pipelines
 from detection.sigma.values import texts
 from rules import catalog
 from rules.documents import Fault, read_file, rule_files
+from rules.schemas import NATIVE
 
 MAX_WORK = 50_000_000
 """Characters looked through for one alert: those of an event times the questions of the rule."""
@@ -62,9 +64,15 @@ class Reasoner:
                 known = known if known is Known.CHANGED else Known.LARGE
                 continue
             work += cost
-            explanation = explainer.explain(own, _logsources(event))
+            sources = tuple(_logsources(event))
+            shown = view(_schema(event))
+            seen = own if shown is None else shown(own, sources)
+            explanation = explainer.explain(seen, sources)
             if explanation.matches:
-                fields[at] = frozenset(_named(own, explanation.reasons))
+                reasons = explanation.reasons
+                if shown is not None:
+                    reasons = list(_in_own_names(reasons, shown, sources))
+                fields[at] = frozenset(_named(own, reasons))
             else:
                 known = Known.CHANGED
         return Reasons(known, fields)
@@ -106,6 +114,21 @@ def _holding(rule: str, files: Files) -> str | None:
     unread: list[Fault] = []
     found = (file for file in rule_files(files.rules) if wanted.search(read_file(file, unread)))
     return next(map(str, found), None)
+
+
+def _schema(event: Mapping[str, Any]) -> str:
+    soc = event.get("soc")
+    named = soc.get("schema") if isinstance(soc, dict) else None
+    return named if isinstance(named, str) else NATIVE
+
+
+def _in_own_names(
+    reasons: Sequence[Reason], shown: View, sources: Sequence[LogSource]
+) -> Iterator[Reason]:
+    """The reasons under every name that the event's schema has for a field."""
+    for reason in reasons:
+        names = [None] if reason.field is None else sorted(shown.paths(reason.field, sources))
+        yield from (Reason(name, reason.values) for name in names)
 
 
 def _logsources(event: Mapping[str, Any]) -> Iterator[LogSource]:

@@ -15,6 +15,24 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Model).decode
 
 
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One model as an operator sees it."""
+
+    profile: str
+    version: str
+    in_force: bool
+    learned_up_to: str
+    """Day of event time."""
+    windows: int
+    entities: int
+    went_live: bool
+    """Whether it did when it was made, or was refused beside the one before."""
+    compared: dict[str, float]
+    """Windows of its last day that the one before and it find unusual, and rank correlation."""
+    scikit_learn: str
+    sha256: str
+
+
 class Shelf:
     """The models of every tenant."""
 
@@ -41,6 +59,29 @@ class Shelf:
         )
         if fitted.live:
             self.artefacts.put_in_force(tenant, profile.name, fitted.version)
+
+    def profiles(self, tenant: str) -> list[str]:
+        """Those that a tenant has models of."""
+        return list(self.artefacts.profiles(tenant))
+
+    def versions(self, tenant: str, profile: str) -> list[Version]:
+        """The newest first."""
+        in_force = self.artefacts.in_force(tenant, profile)
+        return [
+            Version(
+                profile=profile,
+                version=each.version,
+                in_force=each.version == in_force,
+                learned_up_to=each.day,
+                windows=each.windows,
+                entities=each.entities,
+                went_live=each.live,
+                compared=each.compared,
+                scikit_learn=each.scikit_learn,
+                sha256=each.sha256,
+            )
+            for each in self.artefacts.versions(tenant, profile)
+        ]
 
     def take(self, tenant: str, profile: Profile, version: str) -> Model:
         """One model. Raises Malformed where it can't be trusted, or is of other facets."""

@@ -9,6 +9,7 @@ from collectors import metrics
 from collectors.bus.contract import (
     Bus,
     Consumer,
+    Malformed,
     Overloaded,
     Partition,
     Position,
@@ -17,6 +18,7 @@ from collectors.bus.contract import (
 from collectors.bus.dead import dead_letter
 from collectors.bus.outbox import Letter, Outbox
 from detection.alert import Alert
+from detection.anomaly import going_back
 from detection.anomaly.checkpoint import Checkpoints
 from detection.anomaly.counting import BEHAVIOUR
 from detection.anomaly.library import Watched, library
@@ -87,6 +89,10 @@ class Behaviour:
             behaviour = self._tenants[_tenant(record.partition)]
             if record.offset < behaviour.offset:
                 continue
+            if record.kind == going_back.KIND:
+                self._go_back(behaviour, record)
+                behaviour.read_to(record.offset + 1)
+                continue
             alerts: dict[str, Alert] = {}
             for number, line in enumerate(record.value.split(b"\n")):
                 try:
@@ -123,6 +129,20 @@ class Behaviour:
         for behaviour in self._tenants.values():
             self._save(behaviour)
         self._producer.close()
+
+    def _go_back(self, behaviour: TenantBehaviour, record: Record) -> None:
+        """What can't be gone back to leaves the model in force where it is."""
+        tenant = behaviour.tenant
+        try:
+            asked = going_back.decode(record.value)
+            profile, version = self._watched[asked.profile].profile, asked.version
+            model = self._shelf.take(tenant, profile, version) if version else None
+        except (ValueError, KeyError, Malformed) as error:
+            log.error("model_not_gone_back_to", tenant=tenant, reason=str(error))
+            return
+        behaviour.go_back(profile.name, model)
+        if model is not None:
+            self._shelf.artefacts.put_in_force(tenant, profile.name, version)
 
     def _open(self, kept: Kept) -> TenantBehaviour:
         return TenantBehaviour(

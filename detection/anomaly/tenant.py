@@ -11,7 +11,7 @@ from detection.anomaly import window as windows
 from detection.anomaly.alerting import Alerting
 from detection.anomaly.library import Watched
 from detection.anomaly.model import Model
-from detection.anomaly.nights import Compared, Fitted, Nights
+from detection.anomaly.nights import Compared, Fitted, Nights, version_of
 from detection.anomaly.part import Part
 from detection.anomaly.timing import Timing
 from detection.anomaly.watch import Calendar, Judged, Watch
@@ -171,6 +171,16 @@ class TenantBehaviour:
         """All of it, to go on from later."""
         profiles = {name: each.keep() for name, each in self._running.items()}
         return msgspec.structs.replace(self._kept, profiles={**self._kept.profiles, **profiles})
+
+    def go_back(self, profile: str, model: Model | None) -> None:
+        """Hold to an earlier model, or with none let the nights' go live again."""
+        running = self._running.get(profile)
+        if running is None:
+            return
+        running.kept.nights.held = model is not None
+        if model is not None:
+            running.kept.nights.version = version_of(model)
+            running.watch.judge_by(model)
 
     def take_fitted(self) -> list[Fitted]:
         """The models that were fitted since the last call."""

@@ -149,3 +149,17 @@ def test_the_rule_is_taken_from_the_set_that_the_alert_names(
     assert both(IDENTITY, "", [calc]) == reasons(Known.CHANGED, set())
     assert both(IDENTITY, "", [HIT]) == reasons(Known.ALL, {"Image", "a.b"})
     assert both("unheard of", "older", [calc]).known is Known.GONE
+
+
+def test_fields_of_another_schema_are_named_as_the_event_names_them(reasoner: Reasoner) -> None:
+    told = {
+        "process": {"executable": "C:\\cmd.exe", "name": "cmd.exe"},
+        "a": {"b": 1},
+        "winlog": {"event_data": {"Image": "x\\cmd.exe"}},
+        "soc": {**SOC, "schema": "ecs"},
+    }
+
+    found = reasoner(IDENTITY, "", [told, {**told, "soc": SOC}])
+
+    marked = {"process.executable", "winlog.event_data.Image", "a.b"}
+    assert found == reasons(Known.CHANGED, marked, set())
