@@ -211,9 +211,9 @@ class TenantBehaviour:
         for name, sources in part.heard.items():
             for source, latest in sources.items() if name in self._running else ():
                 self._running[name].kept.timing.hear(source, latest, part.time)
-        for source in part.ticks:
+        for source, moment in part.ticks.items():
             for running in self._running.values():
-                running.kept.timing.tick(source, part.time)
+                running.kept.timing.tick(source, moment)
         return self._close(part.time, revision)
 
     def _close(self, receipt: float, revision: int) -> list[Alert]:
