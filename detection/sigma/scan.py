@@ -29,17 +29,19 @@ class Scanner:
     """Says which of its patterns occur in a text, in one pass."""
 
     def __init__(self, database: hyperscan.Database) -> None:
-        self._scan = database.scan
+        self.scan = database.scan
+        """Called with bytes, `note`, 0 and a list, it adds to that what `found` returns."""
         self._database = database  # its scratch lives with it
 
     def found(self, data: bytes) -> list[int]:
         """Positions, in the list compiled, of the patterns that occur in `data`."""
         hits: list[int] = []
-        self._scan(data, _note, 0, hits)
+        self.scan(data, note, 0, hits)
         return hits
 
 
-def _note(number: int, _start: int, _end: int, _flags: int, hits: Any) -> None:
+def note(number: int, _start: int, _end: int, _flags: int, hits: Any) -> None:
+    """What Hyperscan calls for each pattern that it finds."""
     hits.append(number)
 
 
