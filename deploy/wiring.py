@@ -28,6 +28,7 @@ from tenants.services import Services
 from tenants.source_kinds import Endpoints
 from tenants.store.contract import EventStore
 from tenants.store.embedded import EmbeddedStore
+from tenants.unusual import unusual_texts
 
 LOG = structlog.get_logger()
 BUS_FILE = "bus.sqlite"
@@ -183,6 +184,7 @@ def _read_rules(
     settings: Settings, texts: dict[str, RuleText], reasons: Reasoner, stop: threading.Event
 ) -> None:
     """Fill in what rules say to people; thousands of them take seconds, so pages come first."""
+    texts.update(unusual_texts())
     read_in = catalog.read(settings.detection.rules)
     written = [rule.info for rule in read_in.rules if rule.correlation is None]
     for info in [*written, *(each.info for each in read_in.correlations)]:
