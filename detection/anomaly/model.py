@@ -1,6 +1,7 @@
 """What is usual for a tenant, fitted to its past each night: tails, a forest, thresholds."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -14,17 +15,19 @@ from detection.anomaly.forest import Forest, Walker
 from detection.anomaly.profile import Profile
 from detection.anomaly.state import DAY
 from detection.anomaly.tail import Tail
-from detection.anomaly.views import STANDING, VIEWS, scores
+from detection.anomaly.views import HEAVIEST, STANDING, VIEWS, scores
 
 Floats = NDArray[np.float64]
 
 LONGEST: Final = 14 * DAY
 MOST: Final = 20_000
-FEWEST: Final = 100
+FEWEST: Final = 50
 """Windows without which no model is fitted."""
 WARM_UP: Final = DAY
 QUIET: Final = 0.1
 """Share of the budget that ordinary days may use up; the rest is kept for incidents."""
+FAR = 1.0
+ALLOW = 1.0
 UNTIMED: Final = 0.01
 """Share of the windows that may alert where windows have no time and days can't be counted."""
 MOST_LENIENT: Final = 0.01
@@ -40,6 +43,8 @@ class Past(NamedTuple):
     end: float
     entity: str
     features: Sequence[float]
+    margin: float = -1.0
+    """Decades by which the strongest view was past its threshold when it was scored."""
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -77,7 +82,7 @@ def fit(
     past: Sequence[Past], profile: Profile, budget: float, shares: Sequence[float]
 ) -> Model | None:
     """A model of the windows so far, in order of time; None while there are too few."""
-    reference = _reference(past, profile)
+    reference = _reference(past, profile, budget)
     if len(reference) < FEWEST:
         return None
     rows = np.asarray([each.features for each in reference], dtype=np.float64)
@@ -85,7 +90,10 @@ def fit(
     features = [tails.fit(column) for column in rows.T]
     forest = forests.fit(_surprises(rows, features))
     raw = _raw(rows, features, Walker(forest), facets)
-    views = [tails.fit(column, extend=True) for column in raw.T]
+    views = [
+        tails.fit(column, heaviest=heaviest)
+        for column, heaviest in zip(raw.T, HEAVIEST, strict=True)
+    ]
     lone = _highest(reference, raw[:, LONE])
     entities = len({each.entity for each in reference})
     days = (reference[-1].end - reference[0].end) / DAY
@@ -103,7 +111,7 @@ def fit(
         combined=Tail([], []),
     )
     margin = _margin(made, reference, raw)
-    made = msgspec.structs.replace(made, combined=tails.fit(margin.max(axis=1), extend=True))
+    made = msgspec.structs.replace(made, combined=tails.fit(margin.max(axis=1), heaviest=0.0))
     digest = hashlib.blake2b(msgspec.msgpack.encode(made), digest_size=6).hexdigest()
     return msgspec.structs.replace(made, version=digest)
 
@@ -124,7 +132,7 @@ class Scorer:
         return Scores(raw, p, margin, self.model.combined.survival(margin.max(axis=1)))
 
 
-def _reference(past: Sequence[Past], profile: Profile) -> Sequence[Past]:
+def _reference(past: Sequence[Past], profile: Profile, budget: float) -> Sequence[Past]:
     """Without the first day, in which all is new; of a shorter history its latter half."""
     if not past:
         return past
@@ -134,8 +142,20 @@ def _reference(past: Sequence[Past], profile: Profile) -> Sequence[Past]:
         kept = [each for each in past if each.end >= begin]
     else:
         kept = list(past[len(past) // 2 :])
+    kept = _ordinary(kept, profile, budget)
     step = -(-len(kept) // MOST)
     return kept[::step] if step > 1 else kept
+
+
+def _ordinary(past: Sequence[Past], profile: Profile, budget: float) -> Sequence[Past]:
+    """Of those past a threshold, as many as chance explains; the others are no reference."""
+    days = (past[-1].end - past[0].end) / DAY
+    chance = math.ceil(QUIET * budget * days if profile.timed else UNTIMED * len(past))
+    beyond = sorted(each.margin for each in past if each.margin >= FAR)
+    chance = int(chance * ALLOW)
+    if len(beyond) <= chance:
+        return past
+    return [each for each in past if each.margin < beyond[chance]]
 
 
 def _surprises(rows: Floats, features: Sequence[Tail]) -> Floats:

@@ -14,10 +14,12 @@ View = Literal["novelty", "population", "identity", "volume", "forest"]
 VIEWS: Final[tuple[View, ...]] = ("novelty", "population", "identity", "volume", "forest")
 STANDING: Final[frozenset[View]] = frozenset({"population"})
 """Views of what goes on for days: an entity is one alert there, not one an hour."""
+HEAVIEST: Final = (0.0, 0.0, 0.5, 0.5, 0.0)
+"""Shape of a view's tail at most: sums of bounded surprises end quickly, sizes do not."""
 SHARES: Final[dict[Kind, tuple[float, ...]]] = {
-    "host": (0.50, 0.20, 0.05, 0.10, 0.15),
-    "user": (0.20, 0.15, 0.50, 0.05, 0.10),
-    "address": (0.35, 0.35, 0.05, 0.10, 0.15),
+    "host": (0.60, 0.20, 0.01, 0.04, 0.15),
+    "user": (0.10, 0.10, 0.70, 0.05, 0.05),
+    "address": (0.40, 0.40, 0.01, 0.04, 0.15),
 }
 
 

@@ -18,7 +18,7 @@ from detection.anomaly.window import Behaviour, Window, close
 
 LEARNING: Final = DAY
 """Seconds of history before a tenant's own model alerts."""
-REFIT: Final = 100
+REFIT: Final = 50
 """Windows between two fits where windows have no time."""
 
 Calendar = Callable[[float], int]
@@ -127,7 +127,7 @@ class Watch:
     def _learn(self, judged: Judged, hour: int) -> None:
         done, kept = judged.behaviour, self.kept
         states.learn(kept.state, done, judged.measured.quantities, hour)
-        kept.past.append(Past(done.end, done.entity, judged.measured.features))
+        kept.past.append(Past(done.end, done.entity, judged.measured.features, judged.score))
         kept.count += 1
 
     def _nights(self, window: Window) -> None:
@@ -212,4 +212,4 @@ class Watch:
 
 
 def _unjudged(done: Behaviour, seen: Measured) -> Judged:
-    return Judged(done, seen, {}, {}, 0.0, 1.0, (), (), alert=False, model="", learning=True)
+    return Judged(done, seen, {}, {}, -1.0, 1.0, (), (), alert=False, model="", learning=True)
