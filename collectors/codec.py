@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,11 @@ MAX_VALUES = 10_000
 MAX_DIGITS = 4_000
 """Of an integer; a longer one becomes a string of its digits."""
 
+
+class OutOfBounds(ValueError):
+    """JSON that is nested too deeply or holds too many values."""
+
+
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -25,7 +31,8 @@ def loads(data: bytes) -> Any:
     through a second decoder, because a line that only we can't read is a way past every rule.
     There a lone surrogate stays one, NaN and infinities become strings of that name, and broken
     bytes become U+FFFD. Integers keep every digit, very long ones as strings. Raises ValueError
-    for what is not JSON either way, is nested deeper than MAX_DEPTH or holds more than MAX_VALUES.
+    for what is not JSON either way, OutOfBounds for what is nested deeper than MAX_DEPTH or holds
+    more than MAX_VALUES.
     """
     try:
         value = _decode(data)
@@ -35,6 +42,72 @@ def loads(data: bytes) -> Any:
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH or len(data) > MAX_VALUES:
         check_bounds(value)
     return value
+
+
+def loads_within(data: bytes) -> tuple[Any, bool]:
+    """Decode as loads does; of a document out of bounds the part within, and whether that is less.
+
+    Raises ValueError for what is not JSON.
+    """
+    try:
+        return loads(data), False
+    except OutOfBounds:
+        pass
+    shallow, cut = _shallow(data)
+    try:
+        value = _decode(shallow)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        value = _loads_leniently(shallow)
+    value, less = within(value)
+    return value, cut or less
+
+
+def within(value: Any, values: int = MAX_VALUES) -> tuple[Any, bool]:
+    """A copy of what is within the bounds, and whether that is less than all.
+
+    What stands further out goes first, so that a deep or long member can't push its neighbours out.
+    """
+    if not isinstance(value, dict | list):
+        return value, False
+    root: Any = type(value)()
+    level, left = [(value, root)], values
+    for _ in range(MAX_DEPTH - 1):
+        below = []
+        for parent, copy in level:
+            for key, child in parent.items() if isinstance(parent, dict) else enumerate(parent):
+                if not left:
+                    return root, True
+                left -= 1
+                if isinstance(child, dict | list):
+                    made = type(child)()
+                    below.append((child, made))
+                    child = made  # noqa: PLW2901 - its copy, filled in on the next level
+                if isinstance(copy, dict):
+                    copy[key] = child
+                else:
+                    copy.append(child)
+        level = below
+    return root, any(parent for parent, _ in level)
+
+
+def _shallow(data: bytes) -> tuple[bytes, bool]:
+    """JSON text with null for whatever is nested too deeply, and whether there was any."""
+    parts: list[bytes] = []
+    depth = kept = 0
+    for found in _STRUCTURE.finditer(data):
+        if found[0] in b"[{":
+            depth += 1
+            if depth == MAX_DEPTH:
+                parts.append(data[kept : found.start()] + b"null")
+        elif found[0] in b"]}":
+            if depth == MAX_DEPTH:
+                kept = found.end()
+            depth -= 1
+    return b"".join((*parts, data[kept:])), bool(parts)
+
+
+_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[{\]}]', re.DOTALL)
+"""Strings, so that brackets in them do not count, and brackets."""
 
 
 def load_many(data: bytes) -> Iterator[Any]:
@@ -103,7 +176,7 @@ def _loads_leniently(data: bytes) -> Any:
     try:
         return _LENIENT.decode(text)
     except RecursionError as error:
-        raise ValueError(f"nested deeper than {MAX_DEPTH}") from error
+        raise OutOfBounds(f"nested deeper than {MAX_DEPTH}") from error
 
 
 def _number(text: str) -> float | str:
@@ -125,7 +198,7 @@ _LENIENT = json.JSONDecoder(
 def check_bounds(value: Any) -> None:
     """Raise ValueError where a value is nested too deeply or holds too many others.
 
-    Walks level by level, so that the walk itself can't run out of stack.
+    Walks level by level, so that the walk itself can't run out of stack. Raises OutOfBounds.
     """
     level, values = [value], 0
     for _ in range(MAX_DEPTH):
@@ -137,7 +210,7 @@ def check_bounds(value: Any) -> None:
         ]
         values += len(level)
         if values > MAX_VALUES:
-            raise ValueError(f"more than {MAX_VALUES} values")
+            raise OutOfBounds(f"more than {MAX_VALUES} values")
         if not level:
             return
-    raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    raise OutOfBounds(f"nested deeper than {MAX_DEPTH}")

@@ -32,6 +32,11 @@ class Soc(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     marks: tuple[str, ...] = ()
     original: str | None = None
     """The raw line, where the fields are not simply the line's own object."""
+    schema: str = ""
+    """Whose names the fields have (rules/mappings), as the source declares; empty for Sigma's own.
+
+    Readers that do not know it look for Sigma's names, so it needs no new version.
+    """
 
 
 _encode_soc = msgspec.json.Encoder().encode

@@ -90,6 +90,7 @@ def plan(logsources: tuple[LogSource, ...]) -> Plan:
     fitting = [entry for entry in _TABLE if any(entry.fits(each) for each in logsources)] or [
         _ELSEWHERE
     ]
+    fitting.append(_EVERYWHERE)
     places: dict[str, tuple[Place, ...]] = {}
     for number, kind in enumerate(KINDS):
         names = dict.fromkeys(name for entry in fitting for name in entry.fields.get(kind, ()))
@@ -204,3 +205,4 @@ def _entry(entry: Mapping[str, Any]) -> Entry:
 _SETTINGS = yaml.safe_load(files("collectors").joinpath("fields.yml").read_text("utf-8"))
 _TABLE = tuple(_entry(each) for each in _SETTINGS["logsources"])
 _ELSEWHERE = _entry({"logsource": "//", **_SETTINGS["elsewhere"]})
+_EVERYWHERE = _entry({"logsource": "*/*/*", **_SETTINGS["everywhere"]})

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from collectors.codec import dumps, within
 from collectors.event import VERSION, Soc, content_digest, encode, event_id, timestamp
 from collectors.fields import related
 from collectors.formats import Parsed, formats, parse
+from collectors.formats.parsed import FIELDS_CUT, PARSE_FAILED
 from collectors.recognise import logsources
 from collectors.route import Route
 
@@ -24,7 +26,9 @@ AHEAD = timedelta(minutes=5)
 LATE = timedelta(hours=24)
 SYSLOG_ID = "citysoc@32473"
 """Structured data (RFC 5424) in which a sender may give its own id, so that a repeat is known."""
-UNPARSED_MARKS = frozenset({"parse_failed", "cut"})
+UNPARSED_MARKS = frozenset({PARSE_FAILED, FIELDS_CUT, "cut"})
+MAX_FIELD_VALUES = 9_000
+"""Values in an event's fields: what readers take of one document, less room for the envelope."""
 
 
 class Line(NamedTuple):
@@ -56,6 +60,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     topic: str
     key: str
+    kind: str = "events"
+    """What its records say that they hold."""
     lines: Sequence[bytes]
     size: int
     """Bytes of all lines."""
@@ -128,7 +134,9 @@ class _Door:
     def envelope(self, line: Line) -> tuple[bytes, bool]:
         """The event's line for the bus, and whether it was understood whole."""
         route = self._route
-        parsed = parse(line.data, line.format or self._format, received=self._received)
+        parsed = _within(
+            parse(line.data, line.format or self._format, received=self._received), line.data
+        )
         sources = logsources(parsed.fields, parsed.format, route.logsources)
         time, time_marks = self._time(parsed.time)
         marks = parsed.marks + line.marks + self._marks + time_marks
@@ -144,6 +152,7 @@ class _Door:
             related=related(parsed.fields, sources),
             marks=marks,
             original=_original(parsed, line.data),
+            schema=route.schema,
         )
         event, soc = _encode_bounded(parsed.fields, soc, line.data)
         return event, UNPARSED_MARKS.isdisjoint(soc.marks)
@@ -168,6 +177,19 @@ class _Door:
         return f"{identity.nonce}:{number}"
 
 
+def _within(parsed: Parsed, data: bytes) -> Parsed:
+    """No more values than readers take. Where some are left out, keywords still see the text."""
+    fields, cut = parsed.fields, FIELDS_CUT in parsed.marks
+    if cut or len(data) > MAX_FIELD_VALUES:  # fewer bytes can't hold as many values
+        fields, less = within(fields, MAX_FIELD_VALUES)
+        cut = cut or less
+    if not cut:
+        return parsed
+    fields = {"message": data.decode("utf-8", "replace"), **fields}
+    marks = tuple(dict.fromkeys((*parsed.marks, FIELDS_CUT)))
+    return msgspec.structs.replace(parsed, fields=fields, marks=marks, verbatim=False)
+
+
 def _syslog_id(fields: dict[str, Any]) -> str:
     """The id that a syslog sender gave in `[citysoc@32473 id="…"]`, empty without one."""
     data = fields.get("structured_data")
@@ -185,7 +207,7 @@ def _original(parsed: Parsed, data: bytes) -> str | None:
 
 
 def _encode_bounded(fields: dict[str, Any], soc: Soc, data: bytes) -> tuple[bytes, Soc]:
-    """Encode within MAX_EVENT: first without the original, then as the beginning of its text."""
+    """Encode within MAX_EVENT: first without the original, then without the longest fields."""
     event = encode(fields, soc)
     if len(event) <= MAX_EVENT:
         return event, soc
@@ -194,6 +216,18 @@ def _encode_bounded(fields: dict[str, Any], soc: Soc, data: bytes) -> tuple[byte
         event = encode(fields, soc)
         if len(event) <= MAX_EVENT:
             return event, soc
+    soc = msgspec.structs.replace(soc, marks=(*soc.marks, "cut"))
     text = data.decode("utf-8", "replace")[:MAX_CUT_TEXT]
-    soc = msgspec.structs.replace(soc, original=None, marks=(*soc.marks, "cut"))
-    return encode({"message": text}, soc), soc
+    return encode({"message": text, **_shortest(fields)}, soc), soc
+
+
+def _shortest(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields, in order, that are left when the longest ones go to make room."""
+    sizes = {name: len(dumps({name: value})) for name, value in fields.items()}
+    room, kept = MAX_EVENT // 4, set[str]()
+    for name in sorted(sizes, key=lambda each: (sizes[each], each)):
+        room -= sizes[name]
+        if room < 0:
+            break
+        kept.add(name)
+    return {name: value for name, value in fields.items() if name in kept}

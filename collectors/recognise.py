@@ -1,6 +1,6 @@
 """Which log sources an event is of: what its source declares, and what its content shows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -105,8 +105,7 @@ def _of_shape(shape: Shape, fields: Mapping[str, Any]) -> tuple[LogSource, ...]:
     if any(_value(fields, path) is None for path in shape.has):
         return ()
     for path, wanted in shape.values:
-        value = _value(fields, path)
-        if not isinstance(value, str) or value.lower() not in wanted:
+        if wanted.isdisjoint(map(_word, _several(_value(fields, path)))):
             return ()
     return _named(shape.logsources, _text(fields.get(shape.each)) if shape.each else "")
 
@@ -133,6 +132,16 @@ def _value(fields: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+def _several(value: Any) -> Sequence[Any]:
+    return value[:MAX_HINTS] if isinstance(value, list) else (value,)
+
+
+def _word(value: Any) -> str:
+    """A text or a number as recognise.yml writes it."""
+    usual = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
+    return str(value) if usual else _text(value).lower()
+
+
 def _first(value: Any) -> Any:
     return value[0] if isinstance(value, list) and value else value
 
@@ -148,7 +157,7 @@ def _integer(value: Any) -> int:
 
 
 def _shape(entry: Mapping[str, Any]) -> Shape:
-    values = tuple((path, frozenset(held)) for path, held in entry.get("is", {}).items())
+    values = tuple((path, frozenset(map(str, held))) for path, held in entry.get("is", {}).items())
     return Shape(
         tuple(entry.get("has", ())), values, entry.get("each", ""), tuple(entry["logsources"])
     )

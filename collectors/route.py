@@ -22,6 +22,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A format of collectors.formats, or `auto` to recognise each line."""
     logsources: tuple[LogSource, ...] = ()
     """What the source declares; what an event's content shows is added."""
+    schema: str = ""
+    """Whose names the fields of its events have (rules/mappings); empty for Sigma's own."""
     token_hash: str = ""
     """SHA-256 of the bearer token, hex; empty for a source that has none."""
     syslog_slot: int | None = None

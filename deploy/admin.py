@@ -10,7 +10,7 @@ from deploy import wiring
 from deploy.settings import Settings
 from tenants.access import OPERATOR, Role
 from tenants.database import Database
-from tenants.onboarding import Onboarding
+from tenants.onboarding import SIGMA, Onboarding
 from tenants.people import People
 from tenants.triage.desk import Desk
 from tenants.triage.queue import Item, ItemState, QueueFilter
@@ -40,14 +40,17 @@ class Admin:
             "next": f"citysoc source add {created.id} KIND --name NAME",
         }
 
-    def add_source(self, tenant: str, kind: str, name: str, senders: Sequence[str]) -> object:
+    def add_source(
+        self, tenant: str, kind: str, name: str, senders: Sequence[str], schema: str = ""
+    ) -> object:
         """A new source with its token, shown this once, and a configuration to paste."""
-        created = self._onboarding().add_source(tenant, kind, name, senders=senders)
+        created = self._onboarding().add_source(tenant, kind, name, senders=senders, schema=schema)
         source = created.source
         return {
             "tenant": source.tenant,
             "source": source.name,
             "kind": source.kind,
+            "schema": source.schema or SIGMA,
             "token": created.token,
             "endpoints": {"http": source.url, "syslog": source.syslog},
             "senders": source.senders,

@@ -9,7 +9,7 @@ import msgspec
 
 from deploy.rule_sets import FOLDER, Place, Places
 from deploy.settings import LIBRARY, Settings
-from detection.sigma.ruleset import Engine, load
+from detection.sigma import Engine, load
 from rules.bundle import PIPELINES, RULES, Bundle, bounded
 from rules.changes import Changes, Standing, changes, remarks, standing
 from rules.gathering import Gathered, gather
@@ -68,8 +68,8 @@ def import_rules(
         found = changes(
             before,
             _standing(engine),
-            refused=remarks([*engine.faults, *left_out], place.rules[0]),
-            noted=remarks(engine.notices, place.rules[0]),
+            refused=remarks([*engine.faults, *left_out], place.files.rules[0]),
+            noted=remarks(engine.notices, place.files.rules[0]),
         )
     if not engine.size:
         faults = f"{len(found.refused):,} were refused, the first: {found.refused[0].why}"
@@ -133,7 +133,7 @@ def _unpacked(bundle: Bundle, data: Path, *, dry_run: bool) -> Iterator[Place]:
 
 
 def _engine(place: Place) -> Engine:
-    return load(place.rules, pipelines=place.pipelines)
+    return load(place.files.rules, pipelines=place.files.pipelines)
 
 
 def _standing(engine: Engine) -> dict[str, Standing]:

@@ -13,8 +13,8 @@ import structlog
 
 from collectors.bus.contract import Overloaded
 from deploy.settings import Settings
-from detection.rule_sets import SETTINGS
-from detection.sigma.ruleset import Engine, load
+from detection.rule_sets import SETTINGS, Files
+from detection.sigma import Engine, load
 from rules import catalog
 from rules.bundle import PIPELINES, RULES, unpack
 from rules.correlations import Correlation
@@ -35,16 +35,15 @@ _VERSION = re.compile("[0-9a-f]{32}")
 
 
 class Place(NamedTuple):
-    """Where the files of a rule set are."""
+    """A rule set and where its files are."""
 
     version: str
-    rules: Sequence[Path]
-    pipelines: Sequence[Path]
+    files: Files
 
     @classmethod
     def of(cls, version: str, folder: Path) -> "Place":
         """A rule set that was unpacked there."""
-        return cls(version, [folder / RULES], sorted((folder / PIPELINES).iterdir()))
+        return cls(version, Files([folder / RULES], sorted((folder / PIPELINES).iterdir())))
 
 
 class Places:
@@ -83,7 +82,7 @@ class Places:
 
     def _of_the_settings(self) -> Place:
         detection = self._settings.detection
-        return Place(SETTINGS, detection.rules, detection.pipelines)
+        return Place(SETTINGS, Files(detection.rules, detection.pipelines))
 
 
 class InstalledRuleSets:
@@ -122,7 +121,7 @@ class InstalledRuleSets:
         with self._lock:
             found = self._correlations.get(place.version)
         if found is None:
-            found = catalog.read(place.rules).correlations
+            found = catalog.read(place.files.rules).correlations
         with self._lock:
             self._correlations[place.version] = found
             self._correlations.move_to_end(place.version)
@@ -130,13 +129,17 @@ class InstalledRuleSets:
                 self._correlations.popitem(last=False)
         return found
 
+    def files(self, version: str) -> Files:
+        """See detection.rule_sets.RuleSets."""
+        return self._places.of(version).files
+
     def close(self) -> None:
         """Begin no more loading."""
         self._loading.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, version: str) -> Engine:
         place = self._places.of(version)
-        engine = load(place.rules, pipelines=place.pipelines)
+        engine = load(place.files.rules, pipelines=place.files.pipelines)
         if place.version != SETTINGS:
             engine.version = place.version  # signals name what the registry knows it by
         self._told(engine)

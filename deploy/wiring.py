@@ -13,10 +13,9 @@ from collectors.health import Progress
 from deploy.refresh import follow, guard
 from deploy.rule_sets import InstalledRuleSets, Places
 from deploy.settings import Settings, Unset
-from detection.live import live
 from detection.reasoning import Reasoner
 from detection.rule_sets import SETTINGS
-from detection.sigma.ruleset import Engine
+from detection.sigma import Engine
 from enrichment.enrichers.add_asset import AddAsset
 from enrichment.register import AssetRegister
 from rules import catalog
@@ -29,6 +28,7 @@ from tenants.services import Services
 from tenants.source_kinds import Endpoints
 from tenants.store.contract import EventStore
 from tenants.store.embedded import EmbeddedStore
+from tenants.unusual import unusual_texts
 
 LOG = structlog.get_logger()
 BUS_FILE = "bus.sqlite"
@@ -111,11 +111,6 @@ def _tell_rules(engine: Engine) -> None:
         LOG.error("rule refused", place=f"{fault.path}:{fault.line}", reason=fault.message)
     for notice in engine.notices:
         LOG.warning("rule noted", place=f"{notice.path}:{notice.line}", reason=notice.message)
-    running = live(engine.correlations)
-    for each in engine.correlations:
-        if each not in running:
-            place = f"{each.info.path}:{each.info.line}"
-            LOG.warning("correlation waits for its window's end: files only", place=place)
     LOG.info("rules loaded", version=engine.version, rules=engine.size, refused=len(engine.faults))
 
 
@@ -189,6 +184,7 @@ def _read_rules(
     settings: Settings, texts: dict[str, RuleText], reasons: Reasoner, stop: threading.Event
 ) -> None:
     """Fill in what rules say to people; thousands of them take seconds, so pages come first."""
+    texts.update(unusual_texts())
     read_in = catalog.read(settings.detection.rules)
     written = [rule.info for rule in read_in.rules if rule.correlation is None]
     for info in [*written, *(each.info for each in read_in.correlations)]:

@@ -9,8 +9,11 @@ import msgspec
 from collectors import codec, event
 from collectors.event import Soc
 from collectors.logsource import LogSource
+from detection.schema_view import view
 
 BODY_BYTES = 16 * 1024
+MAX_SEEN_VALUES = 9_500
+"""Values of an event as rules see it, so that it is within bounds together with its envelope."""
 
 
 class Incoming(NamedTuple):
@@ -31,9 +34,18 @@ class Incoming(NamedTuple):
         return codec.dumps(legible(codec.loads(self.line))) if self.strange else self.line
 
     def fields(self) -> dict[str, Any]:
-        """The event's own fields, in text that UTF-8 can say."""
-        found: dict[str, Any] = legible(codec.loads(self.line))
+        """The event's fields as rules see them, in text that UTF-8 can say."""
+        found: dict[str, Any] = legible(codec.loads(self.asked()))
         return {name: value for name, value in found.items() if name != "soc"}
+
+    def asked(self) -> bytes:
+        """The line as rules see it: with Sigma's names, where it is of another schema."""
+        shown = view(self.soc.schema)
+        if shown is None:
+            return self.line
+        own, soc = event.decode(self.line)
+        seen, _ = codec.within(shown(own, self.logsources), MAX_SEEN_VALUES)
+        return event.encode(seen, soc)
 
 
 class Unreadable(NamedTuple):

@@ -24,6 +24,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     states: dict[str, State] = {}
     """Rule id to state, where it differs from the default."""
+    lists: dict[str, tuple[str, ...]] = {}
+    """The values of a placeholder, `%name%` in rules, by its name."""
+    filters: dict[str, str] = {}
+    """Exceptions: Sigma filter documents by the name that people gave them."""
 
     def state(self, rule: str, level: str, ruleset: str) -> State:
         """The state of a rule: the tenant's own word, else by rule set and level."""

@@ -1,7 +1,8 @@
 """Rule sets by version: what detection matches with, correlation counts by and pages explain."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -18,6 +19,15 @@ class Release(msgspec.Struct, frozen=True):
     number: int
     """Grows by one with every release; a roll-back is one more."""
     version: str = SETTINGS
+
+
+class Files(NamedTuple):
+    """Where a rule set is on this machine."""
+
+    rules: Sequence[Path]
+    """Files and folders."""
+    pipelines: Sequence[Path]
+    """Applied in this order."""
 
 
 class Rules(Protocol):
@@ -50,3 +60,6 @@ class RuleSets(Protocol):
 
         A version that was never imported is that of the rules that the settings name.
         """
+
+    def files(self, version: str) -> Files:
+        """Where the set that a signal names is to be read."""

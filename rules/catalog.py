@@ -1,7 +1,7 @@
 """Reads Sigma rules, collecting every fault with its file and line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ from collectors.logsource import LogSource
 from rules.conditions import meant_by_none
 from rules.correlations import Correlation, read_correlation, resolve
 from rules.documents import Document, Fault, documents, read_file, rule_files
+from rules.filters import Filter, filtered, is_filter, read_filter
 from rules.info import DEFAULT_LEVEL, HUNTING_TAG, RuleInfo, info_of
 from rules.old_conditions import correlation_of, piped, without_pipe
 
@@ -22,6 +23,7 @@ __all__ = [
     "HUNTING_TAG",
     "Catalog",
     "Correlation",
+    "Filter",
     "Rule",
     "RuleInfo",
     "entry",
@@ -44,6 +46,11 @@ class Rule:
     correlation: Correlation | None = None
     """What counts it, where the rule was written with an old condition with a pipe."""
 
+    @property
+    def counting(self) -> str:
+        """The id that its author gave it, where it was written with an old condition."""
+        return "" if self.correlation is None else self.correlation.info.id
+
 
 @dataclass
 class Catalog:
@@ -52,6 +59,8 @@ class Catalog:
     rules: list[Rule] = field(default_factory=list)
     correlations: list[Correlation] = field(default_factory=list)
     """Each after those that it refers to."""
+    filters: list[Filter] = field(default_factory=list)
+    """What is joined to the conditions of the rules that they concern."""
     faults: list[Fault] = field(default_factory=list)
     failed: int = 0
     """How many documents and unreadable files are not among the rules."""
@@ -66,7 +75,7 @@ def read(paths: Sequence[str | Path]) -> Catalog:
     """
     catalog = Catalog()
     digest = blake2b(digest_size=16)
-    seen: dict[str, RuleInfo] = {}
+    seen: dict[str, Document] = {}
     correlations: list[Correlation] = []
     for file in rule_files(paths):
         known = len(catalog.faults)
@@ -80,8 +89,11 @@ def read(paths: Sequence[str | Path]) -> Catalog:
                 catalog.failed += 1
             elif isinstance(each, Correlation):
                 correlations.append(each)
+            elif isinstance(each, Filter):
+                catalog.filters.append(each)
             else:
                 catalog.rules.append(each)
+    catalog.rules = filter_rules(catalog.rules, catalog.filters, catalog.faults)
     catalog.rules.sort(key=lambda rule: rule.info.id)
     catalog.correlations = resolved(catalog.rules, correlations, catalog.faults)
     counting = sum(rule.correlation is not None for rule in catalog.rules)
@@ -90,12 +102,34 @@ def read(paths: Sequence[str | Path]) -> Catalog:
     return catalog
 
 
-def entry(document: Document, faults: list[Fault]) -> Rule | Correlation | None:
-    """Make a rule or a correlation of a document, or note why not."""
+def entry(document: Document, faults: list[Fault]) -> Rule | Correlation | Filter | None:
+    """Make a rule, a correlation or a filter of a document, or note why not."""
     content = document.content
     if isinstance(content, dict) and "correlation" in content and "detection" not in content:
         return read_correlation(document, faults)
+    if is_filter(content):
+        return read_filter(document, faults)
     return parse(document, faults)
+
+
+def filter_rules(
+    rules: Sequence[Rule], filters: Sequence[Filter], faults: list[Fault]
+) -> list[Rule]:
+    """The rules with the filters that concern them, which may name rules that are not there."""
+    known = {name for rule in rules for name in (rule.info.id, rule.info.name, rule.counting)}
+    for each in filters:
+        for missing in sorted((each.rules or frozenset()) - known):
+            message = f"the filter is for '{missing}', and no rule here has that id or name"
+            faults.append(Fault(each.document.path, each.document.line_of("rules"), message))
+    return [_filtered(rule, filters) for rule in rules]
+
+
+def _filtered(rule: Rule, filters: Sequence[Filter]) -> Rule:
+    concerned = [each for each in filters if each.concerns(rule.info, rule.counting)]
+    if not concerned:
+        return rule
+    document = filtered(rule.document, concerned)
+    return replace(rule, document=document, sigma=SigmaRule.from_dict(document.content))
 
 
 def resolved(
@@ -122,11 +156,10 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
         message = f"expected a rule (a map), found {type(content).__name__}"
         faults.append(Fault(path, document.line, message))
         return None
-    for kind in ("filter", "action"):
-        if kind in content and "detection" not in content:
-            message = f"a Sigma {kind} document; this version evaluates rules and correlations only"
-            faults.append(Fault(path, document.line_of(kind), message))
-            return None
+    if "action" in content and "detection" not in content:
+        message = "an old Sigma `action` document; write each rule whole"
+        faults.append(Fault(path, document.line_of("action"), message))
+        return None
     old = piped(content)
     source = without_pipe(document) if old else document
     try:
@@ -184,15 +217,18 @@ _HEADER = frozenset(
 
 
 def _taken(
-    each: Rule | Correlation, document: Document, seen: dict[str, RuleInfo], faults: list[Fault]
+    each: Rule | Correlation | Filter,
+    document: Document,
+    seen: dict[str, Document],
+    faults: list[Fault],
 ) -> bool:
     """Whether another rule has the id already, which is a fault of this one."""
     counting = each.correlation if isinstance(each, Rule) else None
-    info = (counting or each).info
-    first = seen.setdefault(info.id, info)
-    if first is info:
+    identity = each.id if isinstance(each, Filter) else (counting or each).info.id
+    first = seen.setdefault(identity, document)
+    if first is document:
         return False
-    message = f"id {info.id} is taken by the rule at {first.path}:{first.line}; give each its own"
+    message = f"id {identity} is taken by the rule at {first.path}:{first.line}; give each its own"
     faults.append(Fault(document.path, document.line_of("id"), message))
     return True
 

@@ -8,7 +8,7 @@ from sigma.exceptions import SigmaError
 
 from rules.attack import unknown_tags
 from rules.cases import read_cases
-from rules.catalog import Correlation, Rule, entry, line_for, resolved
+from rules.catalog import Correlation, Filter, Rule, entry, filter_rules, line_for, resolved
 from rules.documents import Document, Fault, documents, read_file, rule_files
 
 
@@ -25,6 +25,7 @@ def check(paths: Sequence[str | Path], *, library: bool = False) -> list[Fault]:
     places: dict[str, str] = {}
     rules: list[Rule] = []
     correlations: list[Correlation] = []
+    filters: list[Filter] = []
     for file in rule_files(paths):
         data = read_file(file, faults)
         faults += _repeated_keys(file, data)
@@ -32,19 +33,22 @@ def check(paths: Sequence[str | Path], *, library: bool = False) -> list[Fault]:
             each = entry(document, faults)
             if isinstance(each, Rule):
                 rules.append(each)
-            elif each is not None:
+            elif isinstance(each, Correlation):
                 correlations.append(each)
+            elif each is not None:
+                filters.append(each)
             faults += _check(document, each, places)
             if library:
                 faults += _check_ours(document)
         if library:
             faults += read_cases(file)[1]
+    filter_rules(rules, filters, faults)
     resolved(rules, correlations, faults)
     return sorted(set(faults))
 
 
 def _check(
-    document: Document, rule: Rule | Correlation | None, places: dict[str, str]
+    document: Document, rule: Rule | Correlation | Filter | None, places: dict[str, str]
 ) -> Iterator[Fault]:
     content = document.content
     if not isinstance(content, dict) or not {"detection", "correlation"} & content.keys():
@@ -59,7 +63,7 @@ def _check(
         if first != here:
             message = f"id {identity} is taken by the rule at {first}; give each its own"
             yield Fault(document.path, document.line_of("id"), message)
-    if rule is None:
+    if rule is None or isinstance(rule, Filter):
         return
     for tag, advice in unknown_tags(rule.info.tags):
         yield Fault(document.path, document.line_of("tags"), f"tag {tag}: {advice}")

@@ -32,7 +32,7 @@ class Document:
     line: int
     content: Any
     lines: dict[str, int]
-    """Line of each top-level key, and of each key below `detection`."""
+    """Line of each top-level key, and of each key below `detection` or `filter`."""
 
     def line_of(self, *names: str) -> int:
         """The line of the first of these keys that the document has, else its own first line."""
@@ -93,11 +93,11 @@ def documents(path: str, data: bytes, faults: list[Fault]) -> Iterator[Document]
 
 
 def _lines(node: yaml.Node) -> Iterator[tuple[str, int]]:
-    """Key and line, those below `detection` first so that the top level's win."""
+    """Key and line, those further down first so that the top level's win."""
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:
-        if key.value == "detection" and isinstance(value, yaml.MappingNode):
+        if key.value in ("detection", "filter") and isinstance(value, yaml.MappingNode):
             for name, definition in value.value:
                 yield from _lines(definition)
                 yield name.value, name.start_mark.line + 1

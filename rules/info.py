@@ -29,6 +29,8 @@ class RuleInfo:
     advice: str = ""
     """One sentence for whoever gets the alert (the rule's own attribute `advice`)."""
     description: str = ""
+    name: str = ""
+    """What correlations and filters may call it, beside its id."""
 
 
 def info_of(sigma: SigmaRuleBase, document: Document, asked: LogSource, kind: str) -> RuleInfo:
@@ -45,4 +47,5 @@ def info_of(sigma: SigmaRuleBase, document: Document, asked: LogSource, kind: st
         tags=tags,
         advice=str(sigma.custom_attributes.get("advice", "")).strip(),
         description=(sigma.description or "").strip(),
+        name=sigma.name or "",
     )

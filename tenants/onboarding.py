@@ -9,7 +9,9 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.engine import Row
 
 from collectors.route import token_hash
-from tenants import audit, schema
+from rules.schemas import NATIVE, schemas
+from tenants import audit
+from tenants import schema as tables
 from tenants.access import EVERY_TENANT, Conflict, Invalid, NotFound, Principal, Role
 from tenants.checked import checked_senders, checked_text
 from tenants.clock import Clock, stamp, utc_now
@@ -21,6 +23,8 @@ TENANT_ID = re.compile(r"[a-z][a-z0-9]{1,30}")
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 LOOPBACK = ("127.0.0.1/32", "::1/128")
 MAX_SLOTS = 1000
+SIGMA = "sigma"
+"""How people name Sigma's own field names, where a kind declares others."""
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +45,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     format: str
     logsources: tuple[str, ...]
+    schema: str
+    """Whose names the fields have, such as `ecs`; empty for Sigma's own."""
     transport: str
     url: str
     syslog: str
@@ -78,7 +84,7 @@ class Onboarding:
     def tenants(self) -> Sequence[Tenant]:
         """The tenants that the person sees, by name."""
         with self._database.read(self._principal.tenants) as connection:
-            rows = connection.execute(select(schema.tenants).order_by(schema.tenants.c.name))
+            rows = connection.execute(select(tables.tenants).order_by(tables.tenants.c.name))
             return [_tenant(row) for row in rows if self._principal.sees(row.id)]
 
     def tenant(self, tenant: str) -> Tenant:
@@ -99,14 +105,14 @@ class Onboarding:
         with self._database.write(self._principal.tenants) as connection:
             if _find_tenant(connection, tenant) is not None:
                 raise Conflict(f"there is a tenant {tenant!r} already", "choose another id")
-            connection.execute(insert(schema.tenants).values(**msgspec.structs.asdict(created)))
+            connection.execute(insert(tables.tenants).values(**msgspec.structs.asdict(created)))
             self._changed(connection, tenant, "tenant added", name)
         return created
 
     def sources(self, tenant: str) -> Sequence[Source]:
         """A tenant's sources by name. Raises NotFound."""
-        columns = schema.sources.c
-        query = select(schema.sources).where(columns.tenant_id == tenant).order_by(columns.name)
+        columns = tables.sources.c
+        query = select(tables.sources).where(columns.tenant_id == tenant).order_by(columns.name)
         with self._database.read(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
             return [self._source(row) for row in connection.execute(query)]
@@ -117,12 +123,19 @@ class Onboarding:
             return self._source(self._find(connection, tenant, name))
 
     def add_source(
-        self, tenant: str, kind: str, name: str, *, senders: Sequence[str] = ()
+        self,
+        tenant: str,
+        kind: str,
+        name: str,
+        *,
+        senders: Sequence[str] = (),
+        schema: str = "",
     ) -> SourceCreated:
         """Take in a source of a kind of source_kinds.yml.
 
         `senders` are the addresses or networks that its syslog port admits; with none, only this
-        machine may send there. Raises NotFound, Invalid, Conflict.
+        machine may send there. `schema` says whose names the fields have, where that is another
+        than the kind's. Raises NotFound, Invalid, Conflict.
         """
         if kind not in source_kinds():
             raise Invalid(
@@ -133,6 +146,9 @@ class Onboarding:
                 f"{name[:80]!r} is no source name",
                 "a letter or digit, then up to 62 letters, digits, dots, hyphens or underscores",
             )
+        if schema not in ("", SIGMA, *schemas()):
+            known = ", ".join((SIGMA, *schemas()))
+            raise Invalid(f"no schema called {schema[:80]!r}", f"one of {known}")
         about = source_kinds()[kind]
         admitted = checked_senders(senders or LOOPBACK) if about.transport == "syslog" else ()
         if senders and not admitted:
@@ -140,18 +156,19 @@ class Onboarding:
         token = secrets.token_urlsafe(32)
         with self._database.write(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
-            columns = schema.sources.c
+            columns = tables.sources.c
             same = select(columns.name).where(columns.tenant_id == tenant, columns.name == name)
             if connection.scalar(same) is not None:
                 raise Conflict(f"{tenant} has a source {name!r} already", "choose another name")
             slot = self._free_slot(connection) if about.transport == "syslog" else None
             connection.execute(
-                insert(schema.sources).values(
+                insert(tables.sources).values(
                     tenant_id=tenant,
                     name=name,
                     kind=kind,
                     format=about.format,
                     logsources=_json(about.logsources),
+                    schema=NATIVE if schema == SIGMA else schema or about.schema,
                     token_hash=token_hash(token),
                     syslog_slot=slot,
                     senders=_json(admitted),
@@ -192,8 +209,8 @@ class Onboarding:
 
     def _free_slot(self, connection: Connection) -> int:
         """A port is free only where no tenant has it: all of them are looked at, for a moment."""
-        slots = select(schema.sources.c.syslog_slot)
-        slots = slots.where(schema.sources.c.syslog_slot.is_not(None))
+        slots = select(tables.sources.c.syslog_slot)
+        slots = slots.where(tables.sources.c.syslog_slot.is_not(None))
         self._database.rebind(connection, EVERY_TENANT)
         taken = set(connection.scalars(slots))
         self._database.rebind(connection, self._principal.tenants)
@@ -204,8 +221,8 @@ class Onboarding:
 
     def _find(self, connection: Connection, tenant: str, name: str) -> Row[tuple[object, ...]]:
         visible_tenant(connection, self._principal, tenant)
-        columns = schema.sources.c
-        query = select(schema.sources).where(columns.tenant_id == tenant, columns.name == name)
+        columns = tables.sources.c
+        query = select(tables.sources).where(columns.tenant_id == tenant, columns.name == name)
         row = connection.execute(query).one_or_none()
         if row is None:
             raise NotFound(f"{tenant} has no source called {name!r}")
@@ -213,9 +230,9 @@ class Onboarding:
 
     def _set(self, connection: Connection, tenant: str, name: str, **values: object) -> None:
         self._find(connection, tenant, name)
-        columns = schema.sources.c
+        columns = tables.sources.c
         connection.execute(
-            update(schema.sources)
+            update(tables.sources)
             .where(columns.tenant_id == tenant, columns.name == name)
             .values(**values)
         )
@@ -239,6 +256,7 @@ class Onboarding:
             title=about.title,
             format=row.format,
             logsources=tuple(msgspec.json.decode(row.logsources)),
+            schema=row.schema,
             transport=about.transport,
             url=self._endpoints.ingest_url,
             syslog="" if port is None else f"{self._endpoints.syslog_host}:{port}",
@@ -268,7 +286,7 @@ def visible_tenant(connection: Connection, principal: Principal, tenant: str) ->
 
 
 def _find_tenant(connection: Connection, tenant: str) -> Row[tuple[object, ...]] | None:
-    query = select(schema.tenants).where(schema.tenants.c.id == tenant)
+    query = select(tables.tenants).where(tables.tenants.c.id == tenant)
     return connection.execute(query).one_or_none()
 
 

@@ -32,6 +32,7 @@ def topic_plan(*, partitions: int = 4, retention: Retention | None = None) -> To
     return {
         "events": (partitions, events),
         "signals": (1, small),
+        "behaviour": (1, small),
         "alerts": (1, small),
         "dead": (1, small),
     }
@@ -54,6 +55,12 @@ class Registry:
         with self._database.read(EVERY_TENANT) as connection:
             return list(connection.scalars(select(schema.tenants.c.id).order_by("id")))
 
+    def kinds(self) -> Mapping[str, str]:
+        """What kind of organisation each tenant is."""
+        with self._database.read(EVERY_TENANT) as connection:
+            rows = connection.execute(select(schema.tenants.c.id, schema.tenants.c.kind))
+            return {row.id: row.kind for row in rows}
+
     def routes(self) -> list[Route]:
         """Every enabled source, as the doors need it."""
         query = select(schema.sources).where(schema.sources.c.enabled).order_by("tenant_id", "name")
@@ -65,6 +72,7 @@ class Registry:
                     kind=row.kind,
                     format=row.format,
                     logsources=tuple(map(LogSource.parse, msgspec.json.decode(row.logsources))),
+                    schema=row.schema,
                     token_hash=row.token_hash,
                     syslog_slot=row.syslog_slot,
                     senders=tuple(msgspec.json.decode(row.senders)),
@@ -244,4 +252,6 @@ def _policy(row: Row[Any]) -> Policy:
         tenant=row.tenant_id,
         version=row.version,
         states=msgspec.json.decode(row.states, type=dict[str, State]),
+        lists=msgspec.json.decode(row.lists, type=dict[str, tuple[str, ...]]),
+        filters=msgspec.json.decode(row.filters, type=dict[str, str]),
     )

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0005"
+HEAD = "0006"
 """The migration that makes exactly these tables."""
 
 metadata = MetaData(
@@ -68,6 +68,7 @@ sources = Table(
     _text("kind"),
     _text("format"),
     _text("logsources"),
+    _text("schema", ""),
     _text("token_hash"),
     Column("syslog_slot", Integer, unique=True),
     _text("senders"),

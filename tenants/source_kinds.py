@@ -34,6 +34,7 @@ class SourceKind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     transport: Literal["http", "syslog"]
     format: str
     logsources: tuple[str, ...]
+    schema: str = ""
     configuration: str
 
     def declares(self) -> tuple[LogSource, ...]:

@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from collectors import codec
 from collectors.formats import windows
-from collectors.formats.parsed import Parsed, line_format
+from collectors.formats.parsed import FIELDS_CUT, Parsed, line_format
 from collectors.formats.times import event_time
 
 
@@ -13,12 +15,15 @@ from collectors.formats.times import event_time
 def read(line: bytes, received: datetime) -> Parsed | None:  # noqa: ARG001 - JSON times have years
     """One JSON object."""
     try:
-        value = codec.loads(line)
+        value, cut = codec.loads_within(line)
     except ValueError:
         return None
     if not isinstance(value, dict):
         return None
-    return of_object(value)
+    parsed = of_object(value)
+    if not cut:
+        return parsed
+    return msgspec.structs.replace(parsed, marks=(FIELDS_CUT,), verbatim=False)
 
 
 def of_object(value: dict[str, Any]) -> Parsed:

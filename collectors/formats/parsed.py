@@ -10,6 +10,8 @@ import msgspec
 MAX_LINE = 1 << 20
 """Bytes of a line that are looked at."""
 PARSE_FAILED = "parse_failed"
+FIELDS_CUT = "fields_cut"
+"""Of an event with more fields than can be looked at: those nearest to its top are kept."""
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,13 +39,19 @@ def source_add(
         list[str] | None,
         typer.Option("--sender", help="Address or network that may send syslog; may be repeated."),
     ] = None,
+    schema: Annotated[
+        str,
+        typer.Option(
+            "--schema", help="Whose names the fields have: sigma, ecs, ocsf. [what the kind says]"
+        ),
+    ] = "",
     config: Config = None,
     data: Data = None,
     port: Port = None,
 ) -> None:
     """Open a door for a log source; prints its token once, and a configuration to paste."""
     with administration(config, data, port) as admin:
-        show(admin.add_source(tenant, kind, name, sender or ()))
+        show(admin.add_source(tenant, kind, name, sender or (), schema))
 
 
 @user_app.command("add")

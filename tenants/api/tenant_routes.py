@@ -8,10 +8,19 @@ from fastapi import APIRouter, Body, Query, Response
 
 from enrichment.register import Asset
 from tenants.api.answers import SHAPES, Answer
-from tenants.api.bodies import AssetBody, SourceBody, SourceChange, StatesBody, TenantBody
+from tenants.api.bodies import (
+    AssetBody,
+    ExceptionsBody,
+    ListsBody,
+    SourceBody,
+    SourceChange,
+    StatesBody,
+    TenantBody,
+)
 from tenants.api.caller import GUARDED, Caller, Provided
 from tenants.audit import AuditPage
 from tenants.onboarding import Source, SourceCreated, Tenant
+from tenants.own_rules import OwnRules
 from tenants.policies import TenantPolicy
 from tenants.source_kinds import source_kinds
 
@@ -45,6 +54,7 @@ class KindInfo(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     transport: str
     logsources: Sequence[str]
+    schema: str
 
 
 class KindList(msgspec.Struct, frozen=True):
@@ -88,7 +98,13 @@ def get_tenant(tenant: str, caller: Caller, services: Provided) -> Response:
 def list_kinds(_caller: Caller) -> Response:
     """What a source may be."""
     kinds = [
-        KindInfo(kind=name, title=kind.title, transport=kind.transport, logsources=kind.logsources)
+        KindInfo(
+            kind=name,
+            title=kind.title,
+            transport=kind.transport,
+            logsources=kind.logsources,
+            schema=kind.schema,
+        )
         for name, kind in source_kinds().items()
     ]
     return Answer(KindList(kinds))
@@ -108,8 +124,10 @@ def list_sources(tenant: str, caller: Caller, services: Provided) -> Response:
 )
 def add_source(tenant: str, body: SourceBody, caller: Caller, services: Provided) -> Response:
     """Take in a source; its token is shown this once, with a configuration to paste."""
-    onboarding = services.onboarding(caller)
-    return Answer(onboarding.add_source(tenant, body.kind, body.name, senders=body.senders), 201)
+    created = services.onboarding(caller).add_source(
+        tenant, body.kind, body.name, senders=body.senders, schema=body.schema_
+    )
+    return Answer(created, 201)
 
 
 @routes.get("/tenants/{tenant}/sources/{source}", tags=["sources"], responses=SHAPES.answer(Source))
@@ -182,6 +200,26 @@ def list_rules(tenant: str, caller: Caller, services: Provided) -> Response:
 def set_rules(tenant: str, body: StatesBody, caller: Caller, services: Provided) -> Response:
     """Set the states of some rules; the others keep theirs. For SOC staff."""
     return Answer(services.policies(caller).set_states(tenant, body.states))
+
+
+@routes.get("/tenants/{tenant}/own-rules", tags=["rules"], responses=SHAPES.answer(OwnRules))
+def list_own_rules(tenant: str, caller: Caller, services: Provided) -> Response:
+    """A tenant's lists for placeholders, and its exceptions from rules."""
+    return Answer(services.own_rules(caller).own(tenant))
+
+
+@routes.put("/tenants/{tenant}/lists", tags=["rules"], responses=SHAPES.answer(OwnRules))
+def set_lists(tenant: str, body: ListsBody, caller: Caller, services: Provided) -> Response:
+    """Set some lists; the others stay as they are."""
+    return Answer(services.own_rules(caller).set_lists(tenant, body.lists))
+
+
+@routes.put("/tenants/{tenant}/exceptions", tags=["rules"], responses=SHAPES.answer(OwnRules))
+def set_exceptions(
+    tenant: str, body: ExceptionsBody, caller: Caller, services: Provided
+) -> Response:
+    """Set some exceptions; the others stay as they are. Faults name their lines."""
+    return Answer(services.own_rules(caller).set_exceptions(tenant, body.exceptions))
 
 
 @routes.get("/tenants/{tenant}/events", tags=["events"], responses=SHAPES.answer(EventPage))

@@ -29,7 +29,7 @@ detection:
   condition: selection
 """
 EVENTS_A_REQUEST = 200
-PATIENCE = 600.0
+PATIENCE = 200.0
 """Seconds that a measurement may wait for the slowest stage."""
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -47,7 +47,12 @@ class Door:
     def post(self, body: bytes, *, zipped: bool = False) -> int:
         """Send once; returns the answer's status."""
         headers = self._headers | ({"Content-Encoding": "gzip"} if zipped else {})
-        self._connection.request("POST", self._path, body, headers)
+        try:
+            self._connection.request("POST", self._path, body, headers)
+        except ConnectionError:
+            # The door closes what has been idle for seconds.
+            self._connection.close()
+            self._connection.request("POST", self._path, body, headers)
         with self._connection.getresponse() as answer:
             answer.read()
             return answer.status

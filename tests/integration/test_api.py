@@ -305,7 +305,7 @@ def test_a_source_is_onboarded_changed_and_closed(browsers: dict[str, Browser]) 
     assert made.json()["token"] not in listed.text
     assert pat.get(f"{path}/edge").json() == listed.json()["sources"][0]
     assert pat.post(path, json={"kind": "firewall", "name": "edge"}).status_code == 409
-    assert {"kind", "title", "transport", "logsources"} == set(
+    assert {"kind", "title", "transport", "logsources", "schema"} == set(
         pat.get("/api/v1/source-kinds").json()["kinds"][0]
     )
 

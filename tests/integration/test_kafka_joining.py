@@ -43,3 +43,24 @@ def test_a_join_that_ends_between_two_polls_is_not_made_again(kafka_server: Runn
         # it leads the group: were it to join again, so would all others
         assert first._member.group_metadata().state is MemberState.STABLE
         wait_for(lambda: shares(members) == [1, 1, 2], *members)
+
+
+def test_a_leader_whose_join_for_a_new_topic_ends_between_two_polls_stays_in_the_group(
+    kafka_server: Running,
+) -> None:
+    settings = KafkaSettings(
+        servers=kafka_server.kafka, prefix=f"{uuid.uuid4().hex[:8]}.", session=6, look=0.2
+    )
+    with contextlib.closing(KafkaBus(settings)) as bus, contextlib.ExitStack() as closing:
+        bus.create_topic("events.school", partitions=2, retention=Retention())
+        leader = closing.enter_context(contextlib.closing(bus.consumer("g", "events.")))
+        wait_for(lambda: shares([leader]) == [2], leader)
+        other = closing.enter_context(contextlib.closing(bus.consumer("g", "events.")))
+        wait_for(lambda: shares([leader, other]) == [1, 1], leader, other)
+
+        bus.create_topic("events.council", partitions=2, retention=Retention())
+        wait_for(lambda: joining(leader), leader)
+        wait_for(lambda: not joining(leader), other)
+
+        wait_for(lambda: shares([leader, other]) == [2, 2], leader, other)
+        assert leader._member.group_metadata().state is MemberState.STABLE

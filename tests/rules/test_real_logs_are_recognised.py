@@ -40,12 +40,9 @@ DECLARED = {
     "velocity/application/",
     # Products of several makers under field names that their sources have yet to be mapped to.
     "/antivirus/",
-    "/proxy/",
     "cisco//duo",
     "huawei//bgp",
     "juniper//bgp",
-    "macos/file_event/",
-    "macos/process_creation/",
 }
 """Log sources that rules ask for and no content shows: the source must declare them."""
 

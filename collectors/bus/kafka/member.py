@@ -30,17 +30,26 @@ class Member(KafkaConsumer):  # type: ignore[misc]  # kafka-python has no types
         super().__init__(**settings)
         self._join_anew = self._coordinator.join_group_async
         self._coordinator.join_group_async = self._join
+        self._must_rejoin = self._coordinator.need_rejoin
+        self._coordinator.need_rejoin = self._need_rejoin
 
     @property
     def unsettled(self) -> bool:
         """Whether the group is to share out anew, or is at it."""
-        coordinator = self._coordinator
-        return bool(coordinator.need_rejoin() or coordinator.rebalance_in_progress())
+        return self._need_rejoin()
 
     @property
     def out(self) -> bool:
         """Whether the group counts us no longer among its members."""
         return self.group_metadata().state is MemberState.UNJOINED
+
+    def _need_rejoin(self) -> bool:
+        """Whether a join is due, or one has begun whose outcome has not been taken.
+
+        kafka-python asks the first alone. A leader that has shared out anew, because topics came,
+        needs no other join: it would never take what this one brought, and never be heard again.
+        """
+        return bool(self._must_rejoin() or self._coordinator.rebalance_in_progress())
 
     async def _join(self, timeout_ms: float | None = None) -> Any:
         """Join, or take what a join has brought that ended between two polls.
@@ -50,7 +59,8 @@ class Member(KafkaConsumer):  # type: ignore[misc]  # kafka-python has no types
         """
         coordinator = self._coordinator
         ended = coordinator._join_task  # noqa: SLF001 – kafka-python shows it nowhere else
-        if ended is not None and ended.is_done and coordinator.state is MemberState.REBALANCING:
+        succeeded = ended is not None and ended.is_done and ended.exception is None
+        if succeeded and coordinator.state is MemberState.REBALANCING:
             later = coordinator._manager.call_soon(_outcome, ended)  # noqa: SLF001
             coordinator._join_task = later  # noqa: SLF001
         return await self._join_anew(timeout_ms=timeout_ms)

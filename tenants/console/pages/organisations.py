@@ -54,6 +54,7 @@ def tenant_page(
     found = services.onboarding(principal).tenant(tenant)
     sources = services.onboarding(principal).sources(tenant)
     assets = services.assets(principal).assets(tenant)
+    own = services.own_rules(principal).own(tenant)
     audit = services.audit(principal).of_tenant(tenant, cursor=cursor, limit=AUDIT)
     names = visit.names()
     open_items = visit.desk.counts().by_tenant.get(tenant, 0)
@@ -72,6 +73,11 @@ def tenant_page(
                 "link": f"/tenants/{tenant}/sources",
             },
             {"number": len(assets), "name": "registered assets", "link": "#assets"},
+            {
+                "number": len(own.lists) + len(own.exceptions),
+                "name": "lists and exceptions",
+                "link": f"/tenants/{tenant}/own-rules",
+            },
         ],
         "assets": assets[:ASSETS],
         "assets_more": f"And {more:,} more." if more > 0 else "",
@@ -110,6 +116,7 @@ def _source(visit: Visit, source: Source) -> dict[str, Any]:
         ("HTTP address", source.url),
         ("Format", "recognised line by line" if source.format == "auto" else source.format),
         ("Declared log sources", ", ".join(map(_spaced, source.logsources)) or "none"),
+        ("Field names", source.schema.upper() or "Sigma's own"),
         ("Connected", visit.moment(source.created).full),
     ]
     last = _last(visit, source)

@@ -1,0 +1,152 @@
+"""Sigma filter documents: conditions that the matches of other rules must fulfil too."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from sigma.exceptions import SigmaError
+from sigma.filters import SigmaFilter
+from sigma.rule import SigmaRule
+
+from collectors.logsource import LogSource
+from rules.conditions import meant_by_none
+from rules.documents import Document, Fault
+from rules.info import RuleInfo
+from rules.placeholders import placeholders
+
+OWN_KEYS = ("rules", "condition")
+"""Of the section `filter`; all other keys are selections."""
+_WORD = re.compile(r"[\w*-]+")
+_KEYWORDS = frozenset({"not", "and", "or", "all", "any", "of", "1"})
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What matches of some rules must fulfil too: usually `not selection`."""
+
+    id: str
+    title: str
+    document: Document
+    logsource: LogSource
+    rules: frozenset[str] | None
+    """Ids and names; None for every rule of the log source."""
+    selections: Mapping[str, Any]
+    condition: str
+
+    def concerns(self, info: RuleInfo, counting: str = "") -> bool:
+        """Whether a rule is filtered by it; `counting` is the id of what was written to count it.
+
+        That is where the rule comes of an old condition with a pipe.
+        """
+        if not info.logsource.serves(self.logsource):
+            return False
+        return self.rules is None or not self.rules.isdisjoint({info.id, info.name, counting})
+
+    def as_rule(self, logsource: Mapping[str, str]) -> dict[str, Any]:
+        """The document of a rule that matches what the filter lets pass, of a log source."""
+        detection = {**self.selections, "condition": self.condition}
+        return {"title": self.title, "logsource": dict(logsource), "detection": detection}
+
+
+def is_filter(content: Any) -> bool:
+    """Whether a document is a filter."""
+    return isinstance(content, dict) and "filter" in content and "detection" not in content
+
+
+def read_filter(document: Document, faults: list[Fault], *, lists: bool = False) -> Filter | None:
+    """Make a filter of a document, or note why not; `lists` says whether it may ask for any."""
+    content = document.content
+    try:
+        sigma = SigmaFilter.from_dict(content, collect_errors=True)
+        problems = [(_line(error, document), str(error)) for error in sigma.errors]
+    except (SigmaError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        problems = [(document.line, f"not a Sigma filter: {error}")]
+    if not problems:
+        found = _of(sigma, document)
+        problems = _faults_of(found, content["logsource"], lists=lists)
+    faults += [Fault(document.path, line, message) for line, message in problems]
+    return None if problems else found
+
+
+def filtered(document: Document, filters: Sequence[Filter]) -> Document:
+    """A rule's document with the filters' conditions joined to its own.
+
+    Selections that begin with an underscore are meant by no pattern of the rule, so that each
+    condition still speaks of its own.
+    """
+    detection = dict(document.content["detection"])
+    lines = dict(document.lines)
+    condition = detection["condition"]
+    several = condition if isinstance(condition, list) else [condition]
+    for number, each in enumerate(filters):
+        prefix = f"_filter_{number}_"
+        for name, definition in each.selections.items():
+            detection[prefix + name] = definition
+            lines[prefix + name] = document.line_of("condition")
+        joined = _prefixed(each.condition, prefix)
+        several = [f"({own}) and ({joined})" for own in several]
+    detection["condition"] = several if isinstance(condition, list) else several[0]
+    return replace(document, content={**document.content, "detection": detection}, lines=lines)
+
+
+def _of(sigma: SigmaFilter, document: Document) -> Filter:
+    asked, section = sigma.logsource, document.content["filter"]
+    references = sigma.filter.rules
+    anything = isinstance(references, str)
+    return Filter(
+        id=str(sigma.id or uuid5(NAMESPACE_URL, f"filter {document.path}:{document.line}")),
+        title=sigma.title,
+        document=document,
+        logsource=LogSource(
+            *((part or "").lower() for part in (asked.product, asked.category, asked.service))
+        ),
+        rules=None
+        if anything
+        else frozenset(each.reference for each in references if not isinstance(each, str)) - {""},
+        selections={str(name): part for name, part in section.items() if name not in OWN_KEYS},
+        condition=str(section["condition"]),
+    )
+
+
+def _faults_of(
+    found: Filter, logsource: Mapping[str, str], *, lists: bool
+) -> list[tuple[int, str]]:
+    """What is wrong with its condition and selections; they are read as a rule of its own."""
+    document, condition = found.document, found.document.line_of("condition", "filter")
+    if "|" in found.condition:
+        return [(condition, "expected a condition without a pipe")]
+    if not lists and placeholders(found.selections):
+        message = "placeholders are for the filters of one organisation, which has the lists"
+        return [(document.line_of("filter"), message)]
+    unmet = [
+        (condition, f"the condition asks for '{pattern}', and no selection is called so")
+        for pattern in meant_by_none(found.condition, found.selections)
+    ]
+    if unmet:
+        return unmet
+    try:
+        probe = SigmaRule.from_dict(found.as_rule(logsource))
+        for each in probe.detection.parsed_condition:
+            each.parse()
+    except SigmaError as error:
+        return [(_line(error, document), str(error))]
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        return [(document.line_of("filter"), f"not a Sigma filter: {error}")]
+    return []
+
+
+def _prefixed(condition: str, prefix: str) -> str:
+    def word(found: re.Match[str]) -> str:
+        text = found[0]
+        if text.lower() in _KEYWORDS:
+            return text
+        return prefix + ("*" if text == "them" else text)
+
+    return _WORD.sub(word, condition)
+
+
+def _line(error: SigmaError, document: Document) -> int:
+    section = type(error).__name__.removeprefix("Sigma").removeprefix("Filter")
+    return document.line_of(section.removesuffix("Error").lower(), "filter")

@@ -1,0 +1,20 @@
+"""A source says in which schema its events come."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Sources so far have Sigma's own names."""
+    op.add_column("sources", sa.Column("schema", sa.Text, nullable=False, server_default=""))
+
+
+def downgrade() -> None:
+    """Forget it."""
+    with op.batch_alter_table("sources") as sources:
+        sources.drop_column("schema")
