@@ -14,12 +14,17 @@ View = Literal["novelty", "population", "identity", "volume", "forest"]
 VIEWS: Final[tuple[View, ...]] = ("novelty", "population", "identity", "volume", "forest")
 STANDING: Final[frozenset[View]] = frozenset({"population"})
 """Views of what goes on for days: an entity is one alert there, not one an hour."""
-HEAVIEST: Final = (0.0, 0.0, 0.5, 0.5, 0.0)
-"""Shape of a view's tail at most: sums of bounded surprises end quickly, sizes do not."""
+HEAVIEST: Final[dict[Kind, tuple[float, ...]]] = {
+    "host": (0.0, 0.0, 0.5, 0.5, 0.0),
+    "user": (0.5, 0.0, 0.5, 0.5, 0.0),
+    "address": (0.5, 0.0, 0.5, 0.5, 0.0),
+}
+"""Shape of each view's tail at most; a host with a fixed role shows new things one by one, users
+and addresses show them in bursts."""
 SHARES: Final[dict[Kind, tuple[float, ...]]] = {
     "host": (0.60, 0.20, 0.01, 0.04, 0.15),
     "user": (0.10, 0.10, 0.70, 0.05, 0.05),
-    "address": (0.40, 0.40, 0.01, 0.04, 0.15),
+    "address": (0.25, 0.60, 0.01, 0.04, 0.10),
 }
 
 
