@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from detection.sigma.ruleset import Engine, build
+from detection.sigma.engine import Engine
+from detection.sigma.ruleset import build
 from detection.stories import Scene, misjudged, scene, unnoticed
 from rules.cases import Case, read_cases
 from rules.catalog import Catalog, Rule, RuleInfo, parse, read

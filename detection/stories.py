@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from collectors.logsource import LogSource
 from detection.sigma.correlate import Correlator, values_of, wanted_fields
+from detection.sigma.engine import Engine
 from detection.sigma.measure import SECOND
-from detection.sigma.ruleset import Engine, build
+from detection.sigma.ruleset import build
 from rules.catalog import Catalog, Rule
 from rules.correlations import Correlation
 from rules.loosened import loosened

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from sigma.exceptions import SigmaError
-from sigma.modifiers import SigmaWideModifier, modifier_mapping
 from sigma.rule import SigmaRule
 
 from collectors.logsource import LogSource
+from rules import encodings
 from rules.conditions import meant_by_none
 from rules.correlations import Correlation, read_correlation, resolve
 from rules.documents import Document, Fault, documents, read_file, rule_files
@@ -33,7 +33,7 @@ __all__ = [
     "resolved",
 ]
 
-modifier_mapping.setdefault("utf16le", SigmaWideModifier)  # in the specification, not in pySigma
+encodings.install()
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,9 @@ def rules_explain(
     lists: Annotated[
         Path | None, typer.Option("--lists", help="YAML of `placeholder: [values]`.")
     ] = None,
+    schema: Annotated[
+        str, typer.Option("--schema", help="Whose names the events' fields have: ecs, ocsf.")
+    ] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many rules.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
@@ -67,6 +70,7 @@ def rules_explain(
             event,
             pipelines=[str(path) for path in pipeline or ()],
             lists=None if lists is None else str(lists),
+            schema=schema,
             limit=limit,
             as_json=as_json,
             out=sys.stdout.buffer,

@@ -142,6 +142,11 @@ class Watch:
         elif kept.count and kept.count % REFIT == 0:
             self.refit()
 
+    def judge_by(self, model: Model) -> None:
+        """Go on with another model, until a night's is accepted."""
+        self.kept.model = model
+        self._scorer = Scorer(model)
+
     def refit(self) -> None:
         """Fit tonight's model, and go on with it if it is accepted."""
         kept = self.kept

@@ -1,7 +1,7 @@
 """Remembers which predicates hold for a value, as one small number for each distinct set."""
 
-import sys
 from collections.abc import Sequence
+from sys import getsizeof
 from typing import Any
 
 from detection.sigma.lookup import Lookup
@@ -35,7 +35,7 @@ class Sets:
         if found is None:
             found = self._numbers[held] = len(self.sets)
             self.sets.append(held)
-            self.spent += sys.getsizeof(held) + ENTRY_BYTES
+            self.spent += getsizeof(held) + ENTRY_BYTES
         return found
 
 
@@ -49,26 +49,47 @@ class Answers(dict[Any, int]):
 
     def __init__(self, lookups: Sequence[Lookup], sets: Sets) -> None:
         super().__init__()
-        self._lookups = lookups
         self._sets = sets
+        self._exact = [each.exact for each in lookups if each.exact]
+        self._folded = [each.folded for each in lookups if each.folded is not None]
+        self._scans = any(each.scanner is not None for each in self._folded)
+        self._raw = [each for each in lookups if each.looks_at_raw]
         self._present = frozenset(number for each in lookups for number in each.present)
         self._absent = frozenset(number for each in lookups for number in each.absent)
+        self._merely_present = 0
         self.forget()
 
     def forget(self) -> None:
         """Start afresh, with the two answers that always are the same."""
         self.clear()
         self[None] = self._sets.number(self._absent)
-        self[OBJECT] = self._sets.number(self._present)
+        self[OBJECT] = self._merely_present = self._sets.number(self._present)
 
     def __missing__(self, value: Any) -> int:
-        if isinstance(value, str):
-            held = [number for lookup in self._lookups for number in lookup.holding(value)]
-            number = self._sets.number(self._present.union(held)) if held else self[OBJECT]
-            if len(value) <= MAX_VALUE_CHARACTERS:
-                self[value] = number
-                self._sets.spent += sys.getsizeof(value) + ENTRY_BYTES
-            return number
+        if value.__class__ is not str:
+            return self._of_another_kind(value)
+        held = self._holding(value)
+        number = self._sets.number(self._present.union(held)) if held else self._merely_present
+        if len(value) <= MAX_VALUE_CHARACTERS:
+            self[value] = number
+            self._sets.spent += getsizeof(value) + ENTRY_BYTES
+        return number
+
+    def _holding(self, text: str) -> list[int]:
+        low = text.lower()
+        held: list[int] = []
+        for exact in self._exact:
+            if low in exact:
+                held += exact[low]
+        if self._folded:
+            data = utf8(low) if self._scans else b""
+            for group in self._folded:
+                held += group.exactly(low, data)
+        for lookup in self._raw:
+            held += lookup.raw(text)
+        return held
+
+    def _of_another_kind(self, value: Any) -> int:
         if isinstance(value, tuple):
             return self._of_elements(value)
         number = self[text_of(value)]
@@ -85,3 +106,11 @@ class Answers(dict[Any, int]):
             self[values] = number
             self._sets.spent += ENTRY_BYTES * len(values)
         return number
+
+
+def utf8(text: str) -> bytes:
+    """The bytes that patterns are looked for in; a lone surrogate has three, as others do."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")

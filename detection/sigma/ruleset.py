@@ -1,138 +1,29 @@
 """A rule set, loaded whole: what matches an event, and what could not be used and why."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import yaml
 from sigma.exceptions import SigmaError
 from sigma.processing.pipeline import ProcessingPipeline
 
-from collectors.bus.contract import Malformed
-from collectors.codec import loads
 from collectors.logsource import LogSource
 from detection.sigma.compile import MissingListError, Predicates, RuleCompiler
 from detection.sigma.condition import NEVER, Condition
-from detection.sigma.held import Sets
-from detection.sigma.plan import Plan
+from detection.sigma.engine import MEMORY_BYTES, Engine
 from detection.sigma.scan import Scanners, cache_folder
 from detection.sigma.source import Source, compile_source
 from rules.catalog import Catalog, Rule, RuleInfo, line_for, read
-from rules.correlations import Correlation, standing, unspoken
+from rules.correlations import standing
 from rules.documents import Fault
 
 ENGINE = b"sigma engine 1"
 """Part of every rule set's version: another engine may see other matches."""
-MEMORY_BYTES = 96 * 1024 * 1024
-"""What the memories of one engine may take before they start afresh."""
 COMPILING_THREADS = 2
 NO_PIPELINE = (SigmaError, yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError)
 """What pySigma and YAML say to a file that is something else."""
-
-
-class Engine:
-    """One immutable rule set with its memories. Not shared between threads."""
-
-    def __init__(
-        self,
-        rules: Sequence[RuleInfo],
-        conditions: Sequence[Condition],
-        sources: Mapping[LogSource, Source],
-        scanners: Scanners,
-        *,
-        version: str,
-        faults: Sequence[Fault] = (),
-        failed: int = 0,
-        notices: Sequence[Fault] = (),
-        memory: int = MEMORY_BYTES,
-        correlations: Sequence[Correlation] = (),
-    ) -> None:
-        self.version = version
-        """32 hex digits over rules, pipelines, lists and engine."""
-        self.rules: Mapping[str, RuleInfo] = {rule.id: rule for rule in rules}
-        self.faults = faults
-        """Why rules were refused."""
-        self.correlations = correlations
-        """Each after those that it refers to; what they say of matches is not said here."""
-        self.unspoken = unspoken(correlations)
-        """Ids of rules and correlations that serve correlations and do not match on their own."""
-        self.failed = failed
-        """How many were."""
-        self.notices = notices
-        """What was loaded and yet will not work as its author may think."""
-        self.forgotten = 0
-        """How often the memories were full and started afresh."""
-        self._infos = tuple(rules)
-        self._conditions = conditions
-        self._sources = sources
-        self._memory = memory
-        self._scanners = scanners
-        self._sets = Sets()
-        self._plans: dict[frozenset[LogSource], Plan] = {}
-        self._plan_of: dict[tuple[str, ...] | tuple[LogSource, ...], Plan] = {}
-
-    @property
-    def size(self) -> int:
-        """Rules as authors count them: correlations too, an old condition with a pipe once."""
-        old = sum("detection" in each.document.content for each in self.correlations)
-        return len(self.rules) + len(self.correlations) - old
-
-    def match(
-        self, fields: Mapping[str, Any], logsources: Iterable[LogSource], line: bytes = b""
-    ) -> Sequence[RuleInfo]:
-        """The rules that match an event of these log sources, in the order of their ids.
-
-        `line`, if given, is the JSON that all of the values come from; it makes things quicker.
-        """
-        key = tuple(logsources)
-        plan = self._plan_of.get(key) or self._plan(key, key)
-        found = plan.match(fields, line)
-        if self._sets.spent > self._memory:
-            self._forget()
-        return [self._infos[number] for number in found] if found else ()
-
-    def match_lines(self, lines: Sequence[bytes]) -> list[tuple[int, RuleInfo]]:
-        """Position and rule for every match in the lines of a bus record.
-
-        The log sources are those in each line's `soc`, which itself is never matched. Raises
-        Malformed, with the line's position, for a line that is no event.
-        """
-        found: list[tuple[int, RuleInfo]] = []
-        infos, plan_of, sets = self._infos, self._plan_of, self._sets
-        for position, line in enumerate(lines):
-            try:
-                event = loads(line)
-                key = tuple(event.pop("soc")["logsources"])
-                plan = plan_of.get(key) or self._plan(key, map(LogSource.parse, key))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise Malformed(f"line {position} of the record is no event: {error}") from error
-            for number in plan.match(event, line):
-                found.append((position, infos[number]))  # noqa: PERF401 - quicker than extend
-            if sets.spent > self._memory:
-                self._forget()
-        return found
-
-    def _plan(self, key: tuple[Any, ...], logsources: Iterable[LogSource]) -> Plan:
-        lowered = [LogSource(*map(str.lower, each)) for each in logsources]
-        asked = frozenset(
-            source for source in self._sources if any(each.serves(source) for each in lowered)
-        )
-        plan = self._plans.get(asked)
-        if plan is None:
-            sources = [self._sources[source] for source in sorted(asked)]
-            plan = self._plans[asked] = Plan(sources, self._conditions, self._sets, self._scanners)
-        if len(self._plan_of) > 10_000:  # senders may declare what they like
-            self._plan_of.clear()
-        self._plan_of[key] = plan
-        return plan
-
-    def _forget(self) -> None:
-        self.forgotten += 1
-        self._sets.clear()
-        for plan in self._plans.values():
-            plan.forget()
 
 
 def load(
