@@ -155,6 +155,13 @@ class Watch:
         elif kept.count and kept.count % REFIT == 0:
             self.refit()
 
+    def unlearn(self, entity: str, since: float, until: float) -> None:
+        """Leave an entity's windows of a confirmed attack out of what is taken for usual."""
+        kept = self.kept
+        kept.past = [
+            each for each in kept.past if each.entity != entity or not since < each.end <= until
+        ]
+
     def judge_by(self, model: Model) -> None:
         """Go on with another model, until a night's is accepted."""
         self.kept.model = model

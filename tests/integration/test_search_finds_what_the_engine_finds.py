@@ -24,9 +24,11 @@ from tests.integration.sqlite_kit import found_by_sqlite
 RULE_SETS = ("rules", "rules-emerging-threats", "rules-threat-hunting")
 WHOLE = os.environ.get("CITYSOC_LONG") == "1"
 """All rules over all events, as `make faults` has it, and not some of both."""
-RULES = 3_754 if WHOLE else 400
-EVERY = 1 if WHOLE else 12
+RULES = 3_754 if WHOLE else 300
+EVERY = 1 if WHOLE else 20
 MAY_DIFFER = 15
+HARD_ON_THE_NODE = frozenset({Reason.WILDCARDS})
+"""Asked only where no other test uses the node: it may have no memory left for them meanwhile."""
 
 
 class Compared(NamedTuple):
@@ -44,7 +46,9 @@ def compared(corpora: Path) -> Compared:
     events = list(kept(corpora, every=EVERY))
     found = found_by_engine(build(catalog, "public"), events)
     wanted = {*found, *LUCENE, *SQLITE}
-    others = [rule.info.id for rule in catalog.rules if rule.info.id not in wanted]
+    if not WHOLE:
+        wanted -= {rule for rule, reason in LUCENE.items() if reason in HARD_ON_THE_NODE}
+    others = [rule.info.id for rule in catalog.rules if rule.info.id not in {*wanted, *LUCENE}]
     wanted |= set(random.Random(5).sample(others, max(0, RULES - len(wanted))))
     return Compared(
         events, [rule for rule in catalog.rules if rule.info.id in wanted], catalog.rules, found
@@ -98,8 +102,10 @@ def differ(
     assert len(compared.found) > 200
     assert len(answers) >= RULES
     assert len(reasons) <= MAY_DIFFER
-    assert set(differing) == set(reasons)
+    assert set(differing) == reasons.keys() & rules.keys()
     for rule, reason in reasons.items():
+        if rule not in rules:
+            continue
         only_one_side = [events[id_] for id_ in differing[rule]]
         assert holds(reason, rules[rule].sigma, only_one_side), (rule, reason)
 
