@@ -35,6 +35,7 @@ check: $(VENV)/dev ## format, lint, types, imports, rules
 
 bench: $(VENV)/dev ## measure speed; BENCHMARKS.md says what and how
 	$(BIN)/python -m tests.bench.engine
+	$(BIN)/python -m tests.bench.rsigma
 	$(BIN)/python -m tests.bench.pipe
 
 proof: $(VENV)/dev ## real logs through the real doors, killed at work, on one file and on real servers: nothing lost or doubled

@@ -29,11 +29,15 @@ def rules_check(
 @rules_app.command("test")
 def rules_test(
     paths: Annotated[list[Path], typer.Argument(help="Rule files and folders.")],
+    among: Annotated[
+        list[Path] | None,
+        typer.Option("--among", help="Other rules that correlations may refer to."),
+    ] = None,
 ) -> None:
     """Run the cases beside each rule, and look for conditions that no case needs."""
     from detection.cases import report
 
-    raise typer.Exit(report(paths, out=sys.stdout, err=sys.stderr))
+    raise typer.Exit(report(paths, among=among or (), out=sys.stdout, err=sys.stderr))
 
 
 @rules_app.command("explain")

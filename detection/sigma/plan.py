@@ -1,6 +1,6 @@
 """How events of one set of log sources are matched: straight-line code and two kinds of memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from detection.sigma.condition import Condition, true_for
@@ -68,7 +68,7 @@ class Plan:
     def evaluate(self, signature: Signature) -> tuple[int, ...]:
         """Work out, and remember, what matches for a signature that is not known."""
         numbers = set(signature)
-        candidates = self._always.union(*map(self._candidates_for, numbers))
+        candidates = self.candidates(numbers)
         found: tuple[int, ...] = ()
         if candidates:
             sets, conditions = self._sets.sets, self._conditions
@@ -77,6 +77,10 @@ class Plan:
         self.known[signature] = found
         self._sets.spent += SIGNATURE_BYTES + 8 * len(signature)
         return found
+
+    def candidates(self, numbers: Iterable[int]) -> frozenset[int]:
+        """The rules that must be looked at where these numbered sets of predicates hold."""
+        return self._always.union(*map(self._candidates_for, numbers))
 
     def forget(self) -> None:
         """Drop everything remembered; the sets' numbers are about to be given anew."""

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from detection.sigma.plan import Plan
+from detection.sigma.scan import note
 from detection.sigma.signing import SLOT, slot_signer
 
 NOT_READ = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
@@ -33,16 +34,22 @@ class View:
         decode, sign, expected = self._decode, self._sign, tuple(logsources)
         known, evaluate = self._plan.known, self._plan.evaluate
         keywords = self._plan.keywords
-        gate = keywords.gate if keywords is not None else None
+        gate = keywords.gate.scan if keywords is not None and keywords.gate is not None else None
+        hits: list[int] = []
 
         def read(line: bytes) -> tuple[int, ...] | None:
             try:
                 event = decode(line)
-                if event.soc.logsources != expected or (gate is not None and gate(line)):
+                if event.soc.logsources != expected:
                     return None
                 signature = sign(event)
             except NOT_READ:
                 return None
+            if gate is not None:
+                gate(line, note, 0, hits)
+                if hits:
+                    hits.clear()
+                    return None
             found = known.get(signature)
             return evaluate(signature) if found is None else found
 
