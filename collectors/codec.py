@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from collectors.wrapping import unwrapped
+
 MAX_DEPTH = 64
 """Arrays and objects within each other; more is refused."""
 MAX_VALUES = 10_000
@@ -111,7 +113,7 @@ _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[{\]}]', re.DOTALL)
 
 
 def load_many(data: bytes) -> Iterator[Any]:
-    """The elements of one array, one other value, or the values that stand one after another.
+    """The elements of one array, of an object that only wraps events, or value after value.
 
     Each value is bounded and read as loads does. Where text is not JSON, a ValueError is yielded
     in its place, and reading goes on at the next line.
@@ -121,7 +123,8 @@ def load_many(data: bytes) -> Iterator[Any]:
     except (msgspec.DecodeError, ValueError, RecursionError):
         yield from _values_in(data.decode("utf-8-sig", "replace"))
         return
-    yield from map(_bounded, value if isinstance(value, list) else [value])
+    whole = value if isinstance(value, list) else unwrapped(value) or [value]
+    yield from map(_bounded, whole)
 
 
 def _values_in(text: str) -> Iterator[Any]:
@@ -138,7 +141,10 @@ def _values_in(text: str) -> Iterator[Any]:
             yield from map(_bounded, value)
             return
         only_array = False
-        yield value if isinstance(value, ValueError) else _bounded(value)
+        if isinstance(value, ValueError):
+            yield value
+        else:
+            yield from map(_bounded, unwrapped(value) or [value])
 
 
 def _past_blanks(text: str, position: int) -> int:

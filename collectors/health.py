@@ -4,7 +4,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -53,6 +53,20 @@ class Progress:
             "since": self._since,
             "seen": self._seen,
         }
+
+
+def together(stage: str, loops: Sequence[Progress]) -> dict[str, Any]:
+    """The report of a stage that runs several loops: the worst status, all that is unread."""
+    reports = [each.report() for each in loops]
+    worst = min(reports, key=lambda each: _WORST.index(each["status"]))
+    lag = {
+        "records": sum(each["lag"]["records"] for each in reports),
+        "seconds": max(each["lag"]["seconds"] for each in reports),
+    }
+    return {**worst, "stage": stage, "lag": lag}
+
+
+_WORST = ("stopped", "overloaded", "starting", "running")
 
 
 def health_body(report: dict[str, Any]) -> tuple[int, bytes]:

@@ -60,6 +60,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     topic: str
     key: str
+    kind: str = "events"
+    """What its records say that they hold."""
     lines: Sequence[bytes]
     size: int
     """Bytes of all lines."""

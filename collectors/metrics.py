@@ -26,6 +26,17 @@ RETRIES = Counter("citysoc_retries_total", "Waits because something was overload
 SIGNALS = Counter("citysoc_signals_total", "Matches sent on.", ["state"])
 ALERTS = Counter("citysoc_alerts_total", "Alerts sent (first) and amended (again).", ["sent"])
 REPEATS = Counter("citysoc_repeats_total", "Signals seen before and dropped.", ["cause"])
+WINDOWS = Counter(
+    "citysoc_behaviour_windows_total", "Windows of behaviour that were closed and looked at."
+)
+UNUSUAL = Counter(
+    "citysoc_unusual_total",
+    "Unusual windows: alerted, joined to an open alert, over the budget.",
+    ["fate"],
+)
+LATE_PARTS = Counter(
+    "citysoc_behaviour_late_total", "Counts of events that came after their window was closed."
+)
 EVICTIONS = Counter("citysoc_evictions_total", "Entries dropped from a bounded memory.", ["memory"])
 EVENTS_STORED = Counter("citysoc_events_stored_total", "Events new in the store.")
 EVENTS_MARKED = Counter(
@@ -36,5 +47,9 @@ EVENTS_MARKED = Counter(
 ITEMS = Counter("citysoc_queue_items_total", "Queue items opened.")
 LAG_RECORDS = Gauge("citysoc_lag_records", "Records that a stage has still to read.", ["stage"])
 LAG_SECONDS = Gauge("citysoc_lag_seconds", "Age of the oldest unread record.", ["stage"])
+WINDOWS_OVERDUE = Gauge(
+    "citysoc_windows_overdue_seconds",
+    "How long the correlation window longest overdue waits for ticks of its tenant's sources.",
+)
 BATCH_SECONDS = Histogram("citysoc_batch_seconds", "Time for one batch of records.", ["stage"])
 SPACE_USED = Gauge("citysoc_space_used_ratio", "Share of the data folder's disk that is used.")

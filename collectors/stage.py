@@ -15,6 +15,7 @@ from collectors.sources.http import HttpDoor
 from collectors.sources.http_server import door_server
 from collectors.sources.sockets import listen
 from collectors.sources.syslog_ports import SyslogPorts
+from collectors.sources.ticker import keep_ticking
 from collectors.sources.writer import BusWriter
 
 WORKERS = 8
@@ -93,6 +94,7 @@ async def _run(
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.serve(sockets=[ingest]))
                 group.create_task(syslog.run(stopping))
+                group.create_task(keep_ticking(routes, writer, stopping))
                 group.create_task(await_stop())
         finally:
             writer.stop()

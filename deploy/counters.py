@@ -52,6 +52,7 @@ _DONE = {
     "collectors": ("citysoc_events_accepted_total", "events in"),
     "detection": ("citysoc_signals_total", "signals"),
     "correlation": ("citysoc_alerts_total", "alerts"),
+    "anomaly": ("citysoc_behaviour_windows_total", "windows"),
     "indexer": ("citysoc_events_stored_total", "searchable"),
     "serve": ("citysoc_queue_items_total", "queue items"),
 }

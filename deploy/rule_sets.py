@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
 
 from collectors.bus.contract import Overloaded
 from deploy.settings import Settings
 from detection.rule_sets import SETTINGS, Files
-from detection.sigma.ruleset import Engine, load
+from detection.sigma import Engine, load
 from rules import catalog
 from rules.bundle import PIPELINES, RULES, unpack
 from rules.correlations import Correlation
@@ -34,18 +33,6 @@ PATIENCE = 1.0
 _VERSION = re.compile("[0-9a-f]{32}")
 
 
-class Place(NamedTuple):
-    """A rule set and where its files are."""
-
-    version: str
-    files: Files
-
-    @classmethod
-    def of(cls, version: str, folder: Path) -> "Place":
-        """A rule set that was unpacked there."""
-        return cls(version, Files([folder / RULES], sorted((folder / PIPELINES).iterdir())))
-
-
 class Places:
     """Finds the files of each rule set, unpacking what was imported into the data folder."""
 
@@ -54,9 +41,9 @@ class Places:
         self._folder = settings.data / FOLDER
         self._registry = registry
 
-        self._known: dict[str, Place] = {}
+        self._known: dict[str, Files] = {}
 
-    def of(self, version: str) -> Place:
+    def of(self, version: str) -> Files:
         """The rules of the settings stand in for what was never imported. Raises Overloaded."""
         found = self._known.get(version)
         if found is None:
@@ -65,7 +52,7 @@ class Places:
             found = self._known[version] = self._found(version)
         return found
 
-    def _found(self, version: str) -> Place:
+    def _found(self, version: str) -> Files:
         if not _VERSION.fullmatch(version):
             return self._of_the_settings()
         folder = self._folder / version
@@ -78,11 +65,16 @@ class Places:
                 bundle.write(folder)
             except OSError as error:
                 raise Overloaded(f"rule set {version} can't be unpacked: {error}") from error
-        return Place.of(version, folder)
+        return unpacked(version, folder)
 
-    def _of_the_settings(self) -> Place:
+    def _of_the_settings(self) -> Files:
         detection = self._settings.detection
-        return Place(SETTINGS, Files(detection.rules, detection.pipelines))
+        return Files(detection.rules, detection.pipelines)
+
+
+def unpacked(version: str, folder: Path) -> Files:
+    """The files of a rule set that was unpacked there."""
+    return Files([folder / RULES], sorted((folder / PIPELINES).iterdir()), version)
 
 
 class InstalledRuleSets:
@@ -117,30 +109,30 @@ class InstalledRuleSets:
 
     def correlations(self, version: str) -> Sequence[Correlation]:
         """See detection.rule_sets.RuleSets."""
-        place = self._places.of(version)
+        files = self._places.of(version)
         with self._lock:
-            found = self._correlations.get(place.version)
+            found = self._correlations.get(files.version)
         if found is None:
-            found = catalog.read(place.files.rules).correlations
+            found = catalog.read(files.rules).correlations
         with self._lock:
-            self._correlations[place.version] = found
-            self._correlations.move_to_end(place.version)
+            self._correlations[files.version] = found
+            self._correlations.move_to_end(files.version)
             if len(self._correlations) > ENGINES:
                 self._correlations.popitem(last=False)
         return found
 
     def files(self, version: str) -> Files:
         """See detection.rule_sets.RuleSets."""
-        return self._places.of(version).files
+        return self._places.of(version)
 
     def close(self) -> None:
         """Begin no more loading."""
         self._loading.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, version: str) -> Engine:
-        place = self._places.of(version)
-        engine = load(place.files.rules, pipelines=place.files.pipelines)
-        if place.version != SETTINGS:
-            engine.version = place.version  # signals name what the registry knows it by
+        files = self._places.of(version)
+        engine = load(files.rules, pipelines=files.pipelines)
+        if files.version != SETTINGS:
+            engine.version = files.version  # signals name what the registry knows it by
         self._told(engine)
         return engine

@@ -1,15 +1,19 @@
 """What an operator may set: one YAML file, one frozen model a stage, unknown keys refused."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from detection.anomaly.calendar import breaks_of
 
 IN_FORCE = "settings.in-force.yml"
 """In the data folder: what the stages that run there were started with."""
 LIBRARY = Path(__file__).parent.parent / "rules" / "library"
-STAGES = ("collectors", "detection", "correlation", "indexer", "serve")
+STAGES = ("collectors", "detection", "correlation", "anomaly", "indexer", "serve")
 STAGE_PORTS = {
     "serve": 0,
     "collectors": 1,
@@ -75,6 +79,64 @@ class DetectionSettings(_Section):
     """pySigma processing pipelines, applied in this order."""
 
 
+class CalendarSettings(_Section):
+    """When a tenant works, where its kind of organisation does not say it."""
+
+    zone: str = "Europe/London"
+    nation: Literal["england-and-wales", "scotland", "northern-ireland"] = "england-and-wales"
+    """Whose bank holidays."""
+    terms: bool | None = None
+    """Whether it keeps school terms; left out, schools, colleges and universities do."""
+    breaks: tuple[tuple[date, date], ...] = ()
+    """First and last day of each break; left out, the customary ones."""
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError("expected a time zone such as Europe/London")
+        return zone
+
+    @field_validator("breaks")
+    @classmethod
+    def _in_order(cls, breaks: tuple[tuple[date, date], ...]) -> tuple[tuple[date, date], ...]:
+        breaks_of(breaks)
+        return breaks
+
+
+class TenantAnomalySettings(_Section):
+    """What is different for one tenant."""
+
+    budget: Annotated[float, Field(ge=0, le=1000)] | None = None
+    contributes: bool = True
+    """Whether other tenants' first day may be helped by what is common here too."""
+    calendar: CalendarSettings = CalendarSettings()
+
+
+class AnomalySettings(_Section):
+    """What is watched that no rule describes, and how many alerts that may cost."""
+
+    tenant_budget: Annotated[float, Field(ge=0, le=1000)] = 2
+    """Alerts a tenant and day at most; on a quiet day there may be none."""
+    city_budget: Annotated[float, Field(ge=0, le=10_000)] = 10
+    """Alerts a day at most over all tenants, the most unusual first."""
+    lateness: Annotated[float, Field(ge=0, le=86_400)] = 300
+    """Seconds that a window waits for late events."""
+    checkpoint: Annotated[float, Field(ge=1, le=86_400)] = 600
+    """Seconds of the log after which what was learned is put on disk again."""
+    tenants: dict[str, TenantAnomalySettings] = {}
+    """By tenant id."""
+
+    def of(self, tenant: str) -> TenantAnomalySettings:
+        """The settings of one tenant."""
+        return self.tenants.get(tenant, TenantAnomalySettings())
+
+    def budget(self, tenant: str) -> float:
+        """Alerts a day that a tenant may cost."""
+        own = self.of(tenant).budget
+        return self.tenant_budget if own is None else own
+
+
 class ElasticsearchSettings(_Section):
     """An Elasticsearch cluster."""
 
@@ -128,6 +190,7 @@ class Settings(_Section):
     """Console and API; ingest is the next port, syslog begins ten above."""
     bus: BusSettings = BusSettings()
     detection: DetectionSettings = DetectionSettings()
+    anomaly: AnomalySettings = AnomalySettings()
     store: StoreSettings = StoreSettings()
     database: DatabaseSettings = DatabaseSettings()
     workers: WorkerSettings = WorkerSettings()

@@ -12,7 +12,7 @@ import structlog
 
 from collectors.bus.contract import Bus, Overloaded
 from collectors.bus.loop import run as run_loop
-from collectors.health import Progress, serve_health
+from collectors.health import Progress, serve_health, together
 from collectors.route import RouteTable
 from collectors.sources.sockets import PortTaken
 from deploy import wiring
@@ -123,8 +123,7 @@ def _correlation(job: Job) -> None:
         scratch = job.settings.data / f"seen-{job.worker}.sqlite"
         registry = wiring.open_registry(job.settings)
         sets = wiring.open_rule_sets(job.settings, registry)
-        correlations = sets.correlations(registry.latest_release().version)
-        handler = Correlation(bus, scratch, correlations=correlations)
+        handler = Correlation(bus, scratch, sets)
         run_loop(
             bus,
             handler,
@@ -134,6 +133,15 @@ def _correlation(job: Job) -> None:
             stop=job.stop,
             progress=progress,
         )
+
+
+def _anomaly(job: Job) -> None:
+    from deploy.behaviour import run_behaviour
+
+    loops = [Progress(name) for name in ("anomaly", "anomaly-alerts", "anomaly-behaviour")]
+    port = job.settings.stage_port(job.stage, job.worker)
+    with serve_health(port, lambda: together(job.stage, loops)):
+        run_behaviour(job.settings, job.stop, loops)
 
 
 def _indexer(job: Job) -> None:
@@ -227,6 +235,7 @@ _STAGES: dict[str, Callable[[Job], None]] = {
     "collectors": _collectors,
     "detection": _detection,
     "correlation": _correlation,
+    "anomaly": _anomaly,
     "indexer": _indexer,
     "serve": _serve,
 }

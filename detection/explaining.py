@@ -16,6 +16,7 @@ from detection.sigma.explain import Explainer, Explanation
 from detection.sigma.ruleset import read_pipelines
 from rules.catalog import line_for, read
 from rules.documents import Fault
+from rules.schemas import NATIVE
 
 COUNTED = "a correlation counts matches of other rules; one event has nothing to explain"
 
@@ -26,6 +27,7 @@ def explain(
     *,
     pipelines: Sequence[str] = (),
     lists: str | None = None,
+    schema: str = NATIVE,
     limit: int,
     as_json: bool = False,
     out: BinaryIO,
@@ -44,7 +46,7 @@ def explain(
         check_file(path)
         faults: list[Fault] = []
         explainers = list(_explainers(rule_paths, pipelines, read_lists(lists), faults))
-        event = _event(path, number)
+        event = _event(path, number, schema)
     except (OSError, ValueError, Malformed) as error:
         print(f"citysoc rules explain: {error}", file=err)
         return WRONG_CALL
@@ -76,9 +78,9 @@ def _placed(place: str) -> tuple[str, int]:
     return place, 0
 
 
-def _event(path: str, number: int) -> Event:
+def _event(path: str, number: int, schema: str) -> Event:
     count = 0
-    for event in events(path):
+    for event in events(path, schema):
         if event.number == number:
             if event.fields is None:
                 raise ValueError(f"record {number} of '{path}' is no event: expected an object")

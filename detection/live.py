@@ -1,29 +1,33 @@
 """One tenant's signals put together by Sigma correlations: alerts of their own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from collectors import metrics
+from collectors.tick import AHEAD, Tick
 from detection.alert import Alert, alert_id
+from detection.definitions import Definitions, correlation_of, reach
 from detection.grouping import HOUR, OPEN, SLACK, SWEEP_EVERY
 from detection.policy import State
 from detection.sigma.correlate import MEMORY, Correlator, Found
 from detection.sigma.measure import SECOND
 from detection.signal import Entity, Signal
 from detection.tally import OWN_BYTES, Tally, moment
-from rules.correlations import Correlation
+from detection.watermark import Watermark
 
 SPAN_BYTES: Final = 200
+WITHDRAWN: Final = "withdrawn"
+"""Mark of an alert that came too early: what arrived later shows that it was not true."""
 
 
 class Seen(NamedTuple):
-    """A signal and its place in the signals log."""
+    """A signal, and the correlations that may take it, as they were defined when it was made."""
 
     signal: Signal
-    revision: int
+    admitted: frozenset[str]
 
 
 class Correlating:
@@ -32,63 +36,107 @@ class Correlating:
     A signal that comes again is the same hit again, so no count is ever off.
     """
 
-    def __init__(
-        self, tenant: str, correlations: Sequence[Correlation], *, memory: int = MEMORY
-    ) -> None:
+    def __init__(self, tenant: str, definitions: Definitions, *, memory: int = MEMORY) -> None:
         self._tenant = tenant
-        self._correlator = Correlator(correlations, memory=memory, weigh=_weigh, evicted=_evicted)
-        self._kept = OPEN + SLACK + HOUR + reach(correlations)
+        self._definitions = definitions
+        self._known: set[str] = set()
+        """Versions of the rule set whose correlations are served."""
+        self._correlator = Correlator(
+            (), memory=memory, weigh=_weigh, evicted=_evicted, admits=_admits
+        )
+        self._watermark = Watermark()
+        self._reach = 0.0
+        self._time = 0.0
+        self._place = 0
         self._swept = 0.0
 
-    def advance(self, time: float) -> None:
-        """A record was taken at `time`, Unix seconds; what nothing can need any more may go."""
+    @property
+    def reach(self) -> float:
+        """Seconds of signals that it needs for the longest of its correlations."""
+        return self._reach
+
+    def advance(self, time: float, place: int) -> None:
+        """A record was taken at `time`, Unix seconds, up to which the log now counts `place`.
+
+        What nothing can need any more may go.
+        """
+        self._time, self._place = time, place
         if time - self._swept > SWEEP_EVERY:
             self._swept = time
-            self._correlator.expire(int((time - self._kept) * SECOND))
+            kept = OPEN + SLACK + HOUR + self._reach
+            self._correlator.expire(int((time - kept) * SECOND))
 
-    def add(self, signal: Signal, revision: int) -> None:
+    def add(self, signal: Signal) -> None:
         """Take in a signal, unless it comes too late. Raises ValueError for times that are none."""
+        happened, received = moment(signal.time), moment(signal.received)
+        received = min(received, self._time + AHEAD)
+        self._watermark.receive([(signal.source, received)])
         if not signal.correlations:
             return
-        happened = moment(signal.time)
-        if moment(signal.received) - happened > OPEN:
+        if received - happened > OPEN:
             metrics.EVICTIONS.labels("late_for_correlations").inc()
             return
+        self._learn(signal.ruleset)
+        admitted = self._definitions.keys(signal.ruleset, signal.correlations)
         self._correlator.add(
             signal.rule,
             signal.event,
             round(happened * SECOND),
             signal.values,
-            Seen(signal, revision),
-            only=signal.correlations.__contains__,
+            Seen(signal, admitted),
+            received=round(received * SECOND),
         )
+
+    def hear(self, ticks: Iterable[Tick]) -> None:
+        """Doors would have heard of these sources until then."""
+        self._watermark.receive((tick.source, tick.moment) for tick in ticks)
+
+    def decide(self) -> None:
+        """Decide the windows that have ended by the time that has passed for all sources."""
+        passed = self._watermark.passed()
+        if passed > 0:
+            self._correlator.advance(int(passed * SECOND))
 
     def take(self) -> Iterator[Alert]:
         """The alerts that have changed since the last call, each once and whole."""
         for found in self._correlator.take():
-            identity = found.correlation.info.id
+            identity = correlation_of(found.correlation)
             signals = [hit.payload.signal for hit in found.hits]
             if any(each.correlations.get(identity) is State.ALERT for each in signals):
-                yield self._alert(found)
+                yield self._alert(found, identity, signals)
 
     def settle(self) -> None:
         """What has changed so far had been sent before: this was a rebuild."""
         self._correlator.settle()
 
-    def _alert(self, found: Found) -> Alert:
-        info, hour = found.correlation.info, _hour(found)
+    def overdue(self, now: float) -> float:
+        """Seconds that the window which should have been decided first has waited, 0 if none."""
+        due = self._correlator.next_due()
+        return 0.0 if due is None else max(0.0, now - due / SECOND)
+
+    def _learn(self, version: str) -> None:
+        if version not in self._known:
+            correlations = self._definitions.of(version)
+            self._correlator.learn(correlations)
+            self._reach = max(self._reach, reach(correlations))
+            self._known.add(version)
+
+    def _alert(self, found: Found, identity: str, signals: list[Signal]) -> Alert:
+        hour = f"{datetime.fromtimestamp(found.bucket.start / SECOND, UTC):%Y-%m-%dT%H}"
         group = Entity("group", ", ".join(found.bucket.group))
-        tally = Tally(alert_id(self._tenant, info.id, group, hour), 0.0)
-        for hit in found.hits:
-            tally.add(*hit.payload)
+        tally = Tally(alert_id(self._tenant, identity, group, hour), 0.0)
+        for each in signals:
+            tally.add(each, self._place)
+        alert = tally.alert()
+        info = self._definitions.info(alert.ruleset, identity) or found.correlation.info
         return msgspec.structs.replace(
-            tally.alert(),
-            revision=max(hit.payload.revision for hit in found.hits),
-            rule=info.id,
+            alert,
+            rule=identity,
             title=info.title,
             level=info.level,
             entity=self._entity(found),
             hour=hour,
+            marks=(*alert.marks, WITHDRAWN) if found.withdrawn else alert.marks,
         )
 
     def _entity(self, found: Found) -> Entity:
@@ -102,43 +150,8 @@ class Correlating:
         return Entity(kind, ", ".join(names))
 
 
-def live(correlations: Sequence[Correlation]) -> list[Correlation]:
-    """Those that signals can be put together by as they come.
-
-    The others need the end of their window, or refer to one that does.
-    """
-    waiting: set[str] = set()
-    found: list[Correlation] = []
-    for each in correlations:
-        if each.rising and not waiting.intersection(each.rules):
-            found.append(each)
-        else:
-            waiting.add(each.info.id)
-    return found
-
-
-def served(correlations: Sequence[Correlation]) -> dict[str, list[Correlation]]:
-    """For each rule, the correlations that refer to it, by way of others too."""
-    by_rule: dict[str, list[Correlation]] = {}
-    for each in reversed(correlations):
-        above = [each, *by_rule.get(each.info.id, ())]
-        for rule in each.rules:
-            known = by_rule.setdefault(rule, [])
-            known += [other for other in above if other not in known]
-    return by_rule
-
-
-def reach(correlations: Sequence[Correlation]) -> float:
-    """Seconds before a correlation's last event that its first may have happened, at most."""
-    longest: dict[str, int] = {}
-    for each in correlations:
-        below = max((longest.get(rule, 0) for rule in each.rules), default=0)
-        longest[each.info.id] = each.timespan + below
-    return max(longest.values(), default=0)
-
-
-def _hour(found: Found) -> str:
-    return f"{datetime.fromtimestamp(found.bucket.start / SECOND, UTC):%Y-%m-%dT%H}"
+def _admits(payload: Any, correlation: str) -> bool:
+    return isinstance(payload, Seen) and correlation in payload.admitted
 
 
 def _weigh(payload: Any) -> int:

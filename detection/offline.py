@@ -15,7 +15,9 @@ from collectors.codec import dumps
 from collectors.sources.files import ENDINGS
 from detection.correlated import Correlated
 from detection.records import events
+from detection.schema_view import known_view
 from detection.sigma import Engine, RuleInfo, load
+from rules.schemas import NATIVE
 
 WRONG_CALL = 2
 FLUSH_BYTES = 65_536
@@ -29,6 +31,7 @@ def detect(
     *,
     pipelines: Sequence[str] = (),
     lists: str | None = None,
+    schema: str = NATIVE,
     out: BinaryIO,
     err: TextIO,
     stats: bool = False,
@@ -36,7 +39,8 @@ def detect(
 ) -> int:
     """Match files of events against rules; every rule counts, whatever its level.
 
-    `lists` is a YAML file of `placeholder: [values]`. Writes a JSON object for each match to
+    `lists` is a YAML file of `placeholder: [values]`, `schema` whose names the events' fields have
+    (rules/mappings). Writes a JSON object for each match to
     `out`, one a line, and rule faults, notices and (with `stats`) one JSON line of figures to
     `err`. `started` is the time.perf_counter() that loading is counted from. Returns the exit
     code: 0, or 2 where a path or file named in the call is not usable.
@@ -45,6 +49,7 @@ def detect(
     try:
         for path in event_paths:
             check_file(path)
+        known_view(schema)
         engine = load(rule_paths, pipelines=pipelines, lists=read_lists(lists))
     except (OSError, ValueError, Malformed) as error:
         print(f"citysoc detect: {error}", file=err)
@@ -56,7 +61,7 @@ def detect(
     gc.collect()
     gc.freeze()  # the rules are here to stay, so the collector need not walk them again
     loaded = time.perf_counter()
-    run = _Run(engine, out, err)
+    run = _Run(engine, schema, out, err)
     try:
         for path in event_paths:
             run.file(path)
@@ -93,8 +98,9 @@ def read_lists(path: str | None) -> Mapping[str, Sequence[str]]:
 class _Run:
     """One pass over files with one engine; counts and writes as it goes."""
 
-    def __init__(self, engine: Engine, out: BinaryIO, err: TextIO) -> None:
+    def __init__(self, engine: Engine, schema: str, out: BinaryIO, err: TextIO) -> None:
         self._engine = engine
+        self._schema = schema
         self._out = out
         self._progress = err if err.isatty() else None
         self._pending: list[bytes] = []
@@ -109,7 +115,7 @@ class _Run:
         match, unspoken, correlated = self._engine.match, self._unspoken, self._correlated
         if correlated is not None:
             correlated.begin(path)
-        for event in events(path):
+        for event in events(path, self._schema):
             fields = event.fields
             if fields is not None:
                 for rule in match(fields, event.logsources, event.line):

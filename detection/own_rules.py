@@ -16,7 +16,8 @@ from sigma.rule import SigmaRule
 from collectors.logsource import LogSource
 from detection.policy import Policy
 from detection.rule_sets import Files, Rules, RuleSets
-from detection.sigma.ruleset import Engine, build, read_pipelines
+from detection.sigma.engine import Engine
+from detection.sigma.ruleset import build, read_pipelines
 from rules.catalog import Catalog, Rule, read
 from rules.correlations import Correlation
 from rules.documents import Document, Fault, documents

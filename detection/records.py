@@ -10,13 +10,16 @@ from typing import Any
 
 import msgspec
 
-from collectors.codec import loads
+from collectors.codec import loads_within, within
 from collectors.formats.json_object import flat
 from collectors.formats.parsed import MAX_LINE
 from collectors.formats.times import event_time
 from collectors.logsource import LogSource
 from collectors.recognise import READS, WINDOWS_FIELDS, hinted, logsources
 from collectors.sources.files import read_events
+from collectors.wrapping import each_event
+from detection.schema_view import View, known_view
+from rules.schemas import NATIVE
 
 CHUNK_BYTES = 1 << 18
 MAX_SHAPES = 10_000
@@ -43,16 +46,33 @@ class Event(msgspec.Struct, frozen=True):
         return self.parsed_time or (None if self.fields is None else event_time(self.fields))
 
 
-def events(path: str) -> Iterator[Event]:
-    """Every record of a file. An event's own `logsource` object replaces recognition."""
+def events(path: str, schema: str = NATIVE) -> Iterator[Event]:
+    """Every record of a file, with Sigma's names where it is of another schema.
+
+    An event's own `logsource` object replaces recognition. Raises ValueError for no such schema.
+    """
+    shown = known_view(schema)
+    if shown is None:
+        return _events(path)
+    return (_shown(each, shown) for each in _events(path))
+
+
+def _shown(event: Event, view: View) -> Event:
+    if event.fields is None:
+        return event
+    fields, _ = within(view(event.fields, event.logsources))
+    return msgspec.structs.replace(event, fields=fields, line=b"", parsed_time=event.time)
+
+
+def _events(path: str) -> Iterator[Event]:
     recognise = _Recogniser()
     if path == "-" or path.endswith(LINES):
-        for number, line in enumerate(_lines(path)):
-            fields = _object(line)
+        for number, line in enumerate(each_event(_lines(path))):
+            fields, cut = _object(line)
             if fields is None:
                 yield Event(number, None, (), b"")
             else:
-                yield Event(number, fields, recognise(fields, "json"), line)
+                yield Event(number, fields, recognise(fields, "json"), b"" if cut else line)
         return
     for record in read_events(path):
         found = record.fields
@@ -80,15 +100,18 @@ def _opened(path: str) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(path) if path.endswith(".gz") else Path(path).open("rb")
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
-    """The fields of a line of JSON, None where it is not an object or too long for any door."""
+def _object(line: bytes) -> tuple[dict[str, Any] | None, bool]:
+    """The fields of a line of JSON as far as they are within bounds, and whether that is less.
+
+    None where it is not an object or too long for any door.
+    """
     if len(line) > MAX_LINE:
-        return None
+        return None, False
     try:
-        value = loads(line)
+        value, cut = loads_within(line)
     except ValueError:
-        return None
-    return flat(value) if isinstance(value, dict) else None
+        return None, False
+    return (flat(value) if isinstance(value, dict) else None), cut
 
 
 class _Recogniser:

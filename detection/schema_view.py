@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from collectors.logsource import LogSource
 from detection.sigma.values import OBJECT, find, text_of
-from rules.schemas import Schema, Step, schemas
+from rules.schemas import NATIVE, Schema, Step, schemas
 
 
 class Place(NamedTuple):
@@ -95,6 +95,13 @@ def view(schema: str) -> View | None:
     """The view of a schema; None for the native one, and for one that this version has not."""
     known = schemas().get(schema)
     return None if known is None else View(known)
+
+
+def known_view(schema: str) -> View | None:
+    """The same for a name that a person gave. Raises ValueError if there is none of that name."""
+    if schema not in (NATIVE, *schemas()):
+        raise ValueError(f"no schema called {schema!r}; known: {', '.join(schemas())}")
+    return view(schema)
 
 
 def _words(steps: Iterable[Step], name: str) -> Iterator[tuple[str, str]]:

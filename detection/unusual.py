@@ -2,9 +2,17 @@
 
 import msgspec
 
-VIEWS = ("novelty", "population", "identity", "volume", "isolation")
-"""The ways of looking; an alert's rule is `unusual-` and the view that saw most."""
 RULE = "unusual-"
+"""An alert's rule is this and the view that saw most."""
+TITLES = {
+    "novelty": "Unusual behaviour: never seen here before",
+    "population": "Unusual behaviour: hardly anyone else does this",
+    "identity": "Unusual behaviour: unlike this account or computer",
+    "volume": "Unusual behaviour: an unusual amount, or an unusual hour",
+    "forest": "Unusual behaviour: things that seldom come together",
+}
+"""By view."""
+VIEWS = tuple(TITLES)
 
 
 class Aspect(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,19 +1,20 @@
 """The detection stage: events and rules become signals, whatever the events hold."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from collectors import metrics
+from collectors import metrics, tick
 from collectors.bus.contract import Bus, Consumer, Malformed, Partition, Position, Record
 from collectors.bus.dead import dead_letter
 from collectors.bus.outbox import Letter, Outbox
 from collectors.fields import entity
+from collectors.tick import Tick
+from detection.definitions import served
 from detection.in_force import Bearings, InForce, Versions
 from detection.incoming import Incoming, Unreadable, read_lines
-from detection.live import live, served
 from detection.own_rules import OwnRules
 from detection.packing import pack
 from detection.policy import Policy, State
@@ -72,18 +73,21 @@ class Detection:
         """Match every event; a line that is none is set aside and the others go on."""
         letters: list[Letter] = []
         changed: dict[Partition, InForce] = {}
+        told: dict[tuple[str, str], Tick] = {}
         for record in records:
             in_force = changed.get(record.partition) or self._at(record.partition)
             if record.kind in ("policy", "rules"):
                 changed[record.partition] = self._bearings.after(in_force, record)
             elif record.kind == "events":
                 letters += self._signals(record, in_force)
+            elif record.kind == tick.KIND:
+                told |= {(each.tenant, each.source): each for each in tick.ticks(record)}
             else:
                 raise Malformed(
-                    f"expected a record of events, policy or rules, got {record.kind!r}"
+                    f"expected a record of events, ticks, policy or rules, got {record.kind!r}"
                 )
         self._in_force.update(changed)
-        self._outbox.put(*letters)
+        self._outbox.put(*letters, *_ticks(told.values()))
 
     def flush(self) -> None:
         """Send the signals. Raises Overloaded and keeps them then."""
@@ -109,9 +113,9 @@ class Detection:
         rules = self._sets.engine(version)
         found = self._judging.get(version)
         if found is None or found.rules is not rules:
-            running = live(rules.correlations)
+            running = rules.correlations
             found = self._judging[version] = _Judging(
-                rules, served(running), wanted_fields(running), unspoken(rules.correlations)
+                rules, served(running), wanted_fields(running), unspoken(running)
             )
         self._judging.move_to_end(version)
         if len(self._judging) > KEPT:
@@ -179,6 +183,16 @@ class Detection:
     ) -> dict[str, dict[str, str]]:
         facts = {each.name: dict(each.add(tenant, related)) for each in self._enrichers}
         return {name: found for name, found in facts.items() if found}
+
+
+def _ticks(told: Iterable[Tick]) -> Iterator[Letter]:
+    """The last tick of each source, after all signals of what came before it."""
+    lines: dict[str, list[bytes]] = {}
+    for each in told:
+        lines.setdefault(each.tenant, []).append(msgspec.json.encode(each))
+    for tenant, mine in lines.items():
+        for value in pack(mine):
+            yield Letter(SIGNALS + tenant, value, key=tenant, headers=tick.HEADERS)
 
 
 def _tenant(partition: Partition) -> str:

@@ -60,6 +60,12 @@ class Correlation:
             return not _negates(self.expression)
         return self.op in {"gt", "gte"} and self.kind in COUNTS | TEMPORAL | {"value_sum"}
 
+    @property
+    def silence(self) -> bool:
+        """Whether it is true where nothing has happened since a group's last event."""
+        none = {("eq", 0), ("lte", 0), ("lt", 1)}
+        return self.kind == "event_count" and (self.op, self.threshold) in none
+
     def field(self, name: str, rule: str) -> str:
         """What a rule calls a field of the correlation."""
         return (self.aliases or {}).get(name, {}).get(rule, name)
@@ -101,7 +107,7 @@ def resolve(
             for id_ in ids.values():
                 if id_ in by_id and settle(by_id[id_], (*path, identity)) is None:
                     raise ValueError(f"the correlation {id_} that it refers to is refused")
-            done[identity] = _with_ids(each, ids)
+            done[identity] = renamed(each, ids)
         return done[identity]
 
     for each in found:
@@ -231,19 +237,20 @@ def _one(rule: str, names: Mapping[str, Sequence[str]]) -> str:
     return known[0]
 
 
-def _with_ids(each: Correlation, ids: Mapping[str, str]) -> Correlation:
+def renamed(each: Correlation, ids: Mapping[str, str]) -> Correlation:
+    """The same with other ids, or ids for names, for rules that it refers to."""
     aliases = {
-        alias: {ids[rule]: field for rule, field in mapping.items()}
+        alias: {ids.get(rule, rule): field for rule, field in mapping.items()}
         for alias, mapping in (each.aliases or {}).items()
     }
     expression = None if each.expression is None else _renamed(each.expression, ids)
-    rules = tuple(ids[rule] for rule in each.rules)
+    rules = tuple(ids.get(rule, rule) for rule in each.rules)
     return replace(each, rules=rules, aliases=aliases, expression=expression)
 
 
 def _renamed(expression: Expression, ids: Mapping[str, str]) -> Expression:
     if isinstance(expression, Name):
-        return Name(ids[expression.text])
+        return Name(ids.get(expression.text, expression.text))
     if isinstance(expression, Negation):
         return Negation(_renamed(expression.part, ids))
     return Chain(expression.word, tuple(_renamed(part, ids) for part in expression.parts))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from detection.policy import Policy, State
 from tenants import audit, schema
@@ -90,23 +90,12 @@ class PolicyBook:
             after = _changed(before, states)
             if after.states == before.states:
                 return self._view(before)
-            now = stamp(self._clock())
-            connection.execute(
-                insert(schema.policies).values(
-                    tenant_id=tenant,
-                    version=after.version,
-                    states=msgspec.json.encode(after.states).decode(),
-                    created=now,
-                    author=self._principal.user,
-                )
-            )
-            touch(connection)
-            audit.record(
+            write_policy(
                 connection,
-                time=now,
+                after,
                 who=self._principal.user,
+                time=stamp(self._clock()),
                 what="rule states set",
-                tenant=tenant,
                 detail=", ".join(f"{rule}: {state or 'default'}" for rule, state in states.items()),
             )
         return self._view(after)
@@ -129,13 +118,34 @@ class PolicyBook:
         )
 
 
+def write_policy(
+    connection: Connection, after: Policy, *, who: str, time: str, what: str, detail: str
+) -> None:
+    """Keep a policy's next version, which takes effect at its record on the bus, and say who.
+
+    Raises Invalid where it is too large.
+    """
+    size = len(msgspec.json.encode(after))
+    if size > MAX_BYTES:
+        raise Invalid(f"a policy of {size:,} bytes", f"at most {MAX_BYTES:,}")
+    connection.execute(
+        insert(schema.policies).values(
+            tenant_id=after.tenant,
+            version=after.version,
+            states=msgspec.json.encode(after.states).decode(),
+            lists=msgspec.json.encode(after.lists).decode(),
+            filters=msgspec.json.encode(after.filters).decode(),
+            created=time,
+            author=who,
+        )
+    )
+    touch(connection)
+    audit.record(connection, time=time, who=who, what=what, tenant=after.tenant, detail=detail)
+
+
 def _changed(before: Policy, states: Mapping[str, State | None]) -> Policy:
     merged = {**before.states, **states}
     kept = {rule: state for rule, state in merged.items() if state is not None}
     if len(kept) > MAX_STATES:
         raise Invalid(f"{len(kept)} rules with a state of their own", f"at most {MAX_STATES}")
-    after = Policy(tenant=before.tenant, version=before.version + 1, states=kept)
-    size = len(msgspec.json.encode(after))
-    if size > MAX_BYTES:
-        raise Invalid(f"a policy of {size} bytes", f"at most {MAX_BYTES}")
-    return after
+    return msgspec.structs.replace(before, version=before.version + 1, states=kept)

@@ -32,6 +32,7 @@ def topic_plan(*, partitions: int = 4, retention: Retention | None = None) -> To
     return {
         "events": (partitions, events),
         "signals": (1, small),
+        "behaviour": (1, small),
         "alerts": (1, small),
         "dead": (1, small),
     }
@@ -53,6 +54,12 @@ class Registry:
         """Every tenant's id, sorted."""
         with self._database.read(EVERY_TENANT) as connection:
             return list(connection.scalars(select(schema.tenants.c.id).order_by("id")))
+
+    def kinds(self) -> Mapping[str, str]:
+        """What kind of organisation each tenant is."""
+        with self._database.read(EVERY_TENANT) as connection:
+            rows = connection.execute(select(schema.tenants.c.id, schema.tenants.c.kind))
+            return {row.id: row.kind for row in rows}
 
     def routes(self) -> list[Route]:
         """Every enabled source, as the doors need it."""

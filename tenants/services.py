@@ -11,6 +11,7 @@ from tenants.clock import Clock, utc_now
 from tenants.database import Database
 from tenants.hunt import Hunt
 from tenants.onboarding import Onboarding
+from tenants.own_rules import OwnRulesBook
 from tenants.people import People
 from tenants.policies import PolicyBook, RuleText
 from tenants.signin import Signin
@@ -74,6 +75,10 @@ class Services:
     def policies(self, principal: Principal) -> PolicyBook:
         """The rules' states."""
         return PolicyBook(self.database, principal, self.rules, clock=self.clock)
+
+    def own_rules(self, principal: Principal) -> OwnRulesBook:
+        """Tenants' lists and exceptions."""
+        return OwnRulesBook(self.database, principal, clock=self.clock)
 
     def hunt(self, principal: Principal) -> Hunt:
         """Search in events."""

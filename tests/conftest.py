@@ -32,6 +32,7 @@ ROOT = Path(__file__).parent.parent
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.register_profile("exploring", deadline=None, print_blob=True)
+settings.register_profile("long", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 

@@ -10,6 +10,7 @@ import msgspec
 from collectors.bus.contract import Malformed
 from collectors.codec import loads
 from collectors.intake import MAX_EVENT, Line
+from collectors.wrapping import NOT_UNPACKED, unpacked, wraps
 
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -71,11 +72,16 @@ def _inflated(data: memoryview) -> Iterator[bytes]:
 def split(body: bytes, *, plain: bool = False, declared_json: bool = False) -> Sequence[Line]:
     """The events of a body: elements of a JSON array, one JSON object, Windows XML, or lines.
 
+    Objects that only wrap events are taken apart; then all events are numbered as they come.
+
     `plain` takes lines whatever they look like; `declared_json` holds a body that begins with `[`
     to be an array. Raises Malformed for a broken array, TooLarge for an event over MAX_EVENT.
     """
     body = _as_utf8(body)
     lines = list(_split(body, plain=plain, declared_json=declared_json))
+    if not plain and any(wraps(line.data) for line in lines):
+        events = (each for line in lines for each in _unwrapped(line))
+        lines = [line._replace(number=number) for number, line in enumerate(events, start=1)]
     for line in lines:
         if len(line.data) > MAX_EVENT:
             raise TooLarge(f"event {line.number} has {len(line.data):,} bytes, {MAX_EVENT:,} go in")
@@ -92,6 +98,16 @@ def _split(body: bytes, *, plain: bool, declared_json: bool) -> Iterator[Line]:
     if XML_START.match(body):
         return _xml(body)
     return _lines(body)
+
+
+def _unwrapped(line: Line) -> Iterator[Line]:
+    if not wraps(line.data):
+        yield line
+        return
+    elements = unpacked(line.data)
+    yield from (Line(0, data, "json") for data in elements)
+    if not elements:
+        yield line._replace(marks=(*line.marks, NOT_UNPACKED))
 
 
 def _as_utf8(body: bytes) -> bytes:

@@ -16,6 +16,7 @@ from collectors.bus.contract import Malformed
 from collectors.formats import MAX_LINE, Parsed, parse
 from collectors.formats.json_object import flat, of_object
 from collectors.formats.times import event_time
+from collectors.wrapping import each_event
 
 ENDINGS = (".ndjson", ".jsonl", ".json", ".log", ".evtx")
 MAX_BROKEN_RECORDS = 100_000
@@ -111,9 +112,9 @@ def read_events(path: str, *, received: datetime | None = None) -> Iterator[File
 
 
 def _lines(stream: Readable, format: str, received: datetime) -> Iterator[FileRecord]:  # noqa: A002
-    """One record a line; blank lines are none."""
+    """One record a line, or each event that it wraps; blank lines are none."""
     filled = (line for line in split_lines(stream) if line and not line.isspace())
-    for index, line in enumerate(filled):
+    for index, line in enumerate(each_event(filled)):
         yield FileRecord(index, line, received=received, format=format)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -30,6 +31,7 @@ class BusWriter:
         self._bus = bus
         self._wishes: queue.SimpleQueue[_Wish | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
+        self._heard: dict[tuple[str, str], float] = {}
         self.overloaded = False
         """Whether the last flush failed; for /healthz."""
 
@@ -40,9 +42,15 @@ class BusWriter:
         """
         if not batch.lines:
             return
+        if batch.kind == "events":
+            self._heard[batch.topic, batch.key] = time.monotonic()
         done: asyncio.Future[None] = self._loop.create_future()
         self._wishes.put(_Wish(batch, done))
         await done
+
+    def heard(self, tenant: str, source: str) -> float | None:
+        """When something of a source came last, by time.monotonic(); None for not yet."""
+        return self._heard.get((f"events.{tenant}", source))
 
     def stop(self) -> None:
         """Let `run` end once everything asked for so far is answered."""
@@ -91,15 +99,15 @@ class BusWriter:
     @staticmethod
     def _buffer(producer: Producer, group: Sequence[_Wish], failures: dict[str, Malformed]) -> None:
         """Buffer a group, the lines of one source together and in order."""
-        sources: defaultdict[tuple[str, str], list[bytes]] = defaultdict(list)
+        sources: defaultdict[tuple[str, str, str], list[bytes]] = defaultdict(list)
         for wish in group:
-            sources[wish.batch.topic, wish.batch.key].extend(wish.batch.lines)
-        for (topic, key), lines in sources.items():
+            sources[wish.batch.topic, wish.batch.key, wish.batch.kind].extend(wish.batch.lines)
+        for (topic, key, kind), lines in sources.items():
             if topic in failures:
                 continue
             try:
                 for value in records(lines):
-                    _send(producer, topic, value, key)
+                    _send(producer, topic, value, key, kind)
             except Malformed as error:
                 failures[topic] = error
 
@@ -119,9 +127,10 @@ class BusWriter:
         self._loop.call_soon_threadsafe(answer)
 
 
-def _send(producer: Producer, topic: str, value: bytes, key: str) -> None:
+def _send(producer: Producer, topic: str, value: bytes, key: str, kind: str) -> None:
+    headers = None if kind == "events" else {"kind": kind}
     try:
-        producer.send(topic, value, key=key)
+        producer.send(topic, value, key=key, headers=headers)
     except Overloaded:
         producer.flush()
-        producer.send(topic, value, key=key)
+        producer.send(topic, value, key=key, headers=headers)

@@ -25,6 +25,9 @@ def detect(
     lists: Annotated[
         Path | None, typer.Option("--lists", help="YAML of `placeholder: [values]`.")
     ] = None,
+    schema: Annotated[
+        str, typer.Option("--schema", help="Whose names the events' fields have: ecs, ocsf.")
+    ] = "",
     stats: Annotated[
         bool, typer.Option("--stats", help="One JSON line on standard error at the end.")
     ] = False,
@@ -39,6 +42,7 @@ def detect(
             events,
             pipelines=[str(path) for path in pipeline or ()],
             lists=None if lists is None else str(lists),
+            schema=schema,
             out=sys.stdout.buffer,
             err=sys.stderr,
             stats=stats,

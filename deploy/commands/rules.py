@@ -29,11 +29,15 @@ def rules_check(
 @rules_app.command("test")
 def rules_test(
     paths: Annotated[list[Path], typer.Argument(help="Rule files and folders.")],
+    among: Annotated[
+        list[Path] | None,
+        typer.Option("--among", help="Other rules that correlations may refer to."),
+    ] = None,
 ) -> None:
     """Run the cases beside each rule, and look for conditions that no case needs."""
     from detection.cases import report
 
-    raise typer.Exit(report(paths, out=sys.stdout, err=sys.stderr))
+    raise typer.Exit(report(paths, among=among or (), out=sys.stdout, err=sys.stderr))
 
 
 @rules_app.command("explain")
@@ -51,6 +55,9 @@ def rules_explain(
     lists: Annotated[
         Path | None, typer.Option("--lists", help="YAML of `placeholder: [values]`.")
     ] = None,
+    schema: Annotated[
+        str, typer.Option("--schema", help="Whose names the events' fields have: ecs, ocsf.")
+    ] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many rules.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
@@ -63,6 +70,7 @@ def rules_explain(
             event,
             pipelines=[str(path) for path in pipeline or ()],
             lists=None if lists is None else str(lists),
+            schema=schema,
             limit=limit,
             as_json=as_json,
             out=sys.stdout.buffer,

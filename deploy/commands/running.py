@@ -38,7 +38,7 @@ def up(
 
 @app.command()
 def run(
-    stage: Annotated[str, typer.Argument(help=" | ".join((*STAGES, "anomaly")))],
+    stage: Annotated[str, typer.Argument(help=" | ".join(STAGES))],
     config: Config = None,
     data: Data = None,
     port: Port = None,
@@ -50,8 +50,6 @@ def run(
     from deploy.stages import run_stage
 
     settings = settings_of(config, data, port)
-    if stage == "anomaly":
-        fail("the anomaly stage is not part of this version; nothing was started")
     if stage not in STAGES:
         fail(f"no stage called {stage!r}; known: {', '.join(STAGES)}")
     raise typer.Exit(run_stage(stage, settings, worker))

@@ -104,7 +104,8 @@ _decode_alert = msgspec.json.Decoder(Alert).decode
 
 def _lines(records: Iterable[Record]) -> Iterable[bytes]:
     for record in records:
-        yield from record.value.splitlines()
+        if record.kind == "events":
+            yield from record.value.splitlines()
 
 
 def one_hash(matches: Matches, alerts: Iterable[Alert]) -> str:

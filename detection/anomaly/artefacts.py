@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import sklearn
 
-from collectors.bus.contract import Malformed
+from collectors.bus.contract import Malformed, Overloaded
 
 KEPT: Final = 7
 """Versions of a model that are kept; the one in force always is."""
@@ -32,16 +32,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     day: str
     """The day of event time that it was learned at the end of, `2026-11-24`."""
-    scikit_learn: str
+    scikit_learn: str = ""
     schema: str
     """Digest of the profile's facets: other facets, other model."""
-    sha256: str
+    sha256: str = ""
     """Of the content."""
     windows: int
     """What it was learned from."""
     entities: int
-    first: str
-    last: str
+    live: bool = True
+    """Whether it went into force when it was made, or was refused."""
     compared: dict[str, float] = {}
     """How it did in shadow beside the one before it."""
     signature: str = ""
@@ -58,15 +58,11 @@ class Artefacts:
         """Write a version, complete or not at all; it is not in force yet."""
         sha256 = hashlib.sha256(content).hexdigest()
         unsigned = msgspec.structs.replace(
-            manifest,
-            version=f"{manifest.day.replace('-', '')}-{sha256[:12]}",
-            sha256=sha256,
-            scikit_learn=sklearn.__version__,
+            manifest, sha256=sha256, scikit_learn=sklearn.__version__
         )
         signed = msgspec.structs.replace(unsigned, signature=self._sign(unsigned))
         path = self._path(signed.tenant, signed.profile, signed.version)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _replace(path, msgspec.json.encode(signed) + b"\n" + content)
+        replace(path, msgspec.json.encode(signed) + b"\n" + content)
         return signed
 
     def load(self, tenant: str, profile: str, version: str) -> tuple[Manifest, bytes]:
@@ -89,7 +85,7 @@ class Artefacts:
         """Let the pointer name this version; older ones beyond KEPT go."""
         self.load(tenant, profile, version)
         folder = self._place(tenant, profile)
-        _replace(folder / CURRENT, version.encode())
+        replace(folder / CURRENT, version.encode())
         versions = [each.version for each in self.versions(tenant, profile)]
         for old in versions[KEPT:]:
             if old != version:
@@ -116,6 +112,11 @@ class Artefacts:
             except Malformed:
                 continue
         return found
+
+    def tenants(self) -> list[str]:
+        """Those that there are models of, sorted."""
+        found = self._folder.iterdir() if self._folder.is_dir() else ()
+        return sorted(path.name for path in found if path.is_dir())
 
     def profiles(self, tenant: str) -> Iterator[str]:
         """The profiles that a tenant has models of, sorted."""
@@ -170,11 +171,15 @@ def _checked(name: str) -> str:
     return name
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Put a file in its place at once, on disk before its name is."""
+def replace(path: Path, content: bytes) -> None:
+    """Put a file in its place at once, on disk before its name is. Raises Overloaded."""
     fresh = path.with_suffix(".fresh")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with fresh.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        raise Overloaded(f"{path} can't be written: {error.strerror}") from error

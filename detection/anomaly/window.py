@@ -218,6 +218,10 @@ class Windows:
         self._filling: dict[str, tuple[Window, set[int]]] = {}
         self._closed_to = float("-inf")
 
+    def __iter__(self) -> Iterator[Window]:
+        """The open windows of time, in no order."""
+        return iter(self._open.values())
+
     def __len__(self) -> int:
         return len(self._open) + len(self._filling)
 

@@ -1,12 +1,14 @@
 """Sigma correlations over matches, by the time of the events, in whatever order they come."""
 
+import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from detection.sigma.ended import LONG_AGO, Ended
 from detection.sigma.measure import SECOND, Hit, Span
 from detection.sigma.values import OBJECT, find, number_of, text_of
-from detection.sigma.windows import Group
+from detection.sigma.windows import Group, Rising, has
 from rules.correlations import MEASURES, Correlation
 
 HOUR: Final = 3600 * SECOND
@@ -16,18 +18,21 @@ MEMORY: Final = 96 * 1024 * 1024
 MAX_VALUE: Final = 512
 """Characters of a value that are told apart."""
 
+NEVER: Final = 1 << 62
+"""Later than any time."""
+
 Fields = Mapping[str, str]
+Place = tuple[str, tuple[str, ...]]
+"""A correlation's id and the values of a group."""
 
 
 class Bucket(NamedTuple):
-    """What makes a finding the same: correlation, group and, for rising ones, the UTC hour.
-
-    `start` is that hour's; else the window's first hit's. Microseconds.
-    """
+    """What makes a finding the same: correlation, group, and the UTC hour its windows end in."""
 
     correlation: str
     group: tuple[str, ...]
     start: int
+    """The hour's, microseconds."""
 
 
 class Found(NamedTuple):
@@ -37,10 +42,15 @@ class Found(NamedTuple):
     correlation: Correlation
     hits: Sequence[Hit]
     """One for each event, of the rules at the bottom."""
+    withdrawn: bool = False
+    """What came late has shown that it was not true; `hits` are those last told."""
 
 
 class Correlator:
-    """All correlations over one stream of matches."""
+    """All correlations over one stream of matches.
+
+    What it has found once `advance` has passed everything is a function of the set of matches.
+    """
 
     def __init__(
         self,
@@ -49,24 +59,40 @@ class Correlator:
         memory: int = MEMORY,
         weigh: Callable[[Any], int] = lambda _: 0,
         evicted: Callable[[int], None] = lambda _: None,
+        admits: Callable[[Any, str], bool] = lambda *_: True,
     ) -> None:
         """`correlations` come after those that they refer to; `weigh` says what payloads take.
 
-        `evicted` is told how many hits had to be forgotten because they were too many.
+        `evicted` is told how many hits had to be forgotten because they were too many. `admits`
+        says of a payload whether the correlation with an id may take it.
         """
-        self._definitions = {each.info.id: each for each in correlations}
+        self._definitions: dict[str, Correlation] = {}
         self._asking: dict[str, list[Correlation]] = {}
-        for each in self._definitions.values():
-            for rule in each.rules:
-                self._asking.setdefault(rule, []).append(each)
-        self._groups: OrderedDict[tuple[str, tuple[str, ...]], Group] = OrderedDict()
+        self._revocable: set[str] = set()
+        """Correlations whose findings may have to be withdrawn."""
+        self._groups: OrderedDict[Place, Group] = OrderedDict()
+        self._due: list[tuple[int, Place, int]] = []
+        """A heap: when to decide which group's window."""
         self._memory = memory
         self._weigh = weigh
         self._evicted = evicted
+        self._admits = admits
         self._spent = 0
         self._changed: dict[Bucket, None] = {}
         self._rescued: dict[Bucket, dict[str, Hit]] = {}
         """Of what has changed, the events that had to be forgotten before anyone asked."""
+        self.learn(correlations)
+
+    def learn(self, correlations: Iterable[Correlation]) -> None:
+        """Serve these as well; those that are known keep what they have."""
+        for each in correlations:
+            if each.info.id in self._definitions:
+                continue
+            self._definitions[each.info.id] = each
+            for rule in each.rules:
+                self._asking.setdefault(rule, []).append(each)
+            if not each.rising or self._revocable.intersection(each.rules):
+                self._revocable.add(each.info.id)
 
     def add(
         self,
@@ -76,116 +102,186 @@ class Correlator:
         fields: Fields,
         payload: Any = None,
         *,
-        only: Callable[[str], bool] = lambda _: True,
+        received: int = LONG_AGO,
     ) -> None:
         """Take in that a rule matched an event at a time (microseconds since 1970, UTC).
 
-        `fields` are what `wanted_fields` asks for, as `values_of` gives them. `only` says of a
-        correlation's id whether it may take this match. A repeat changes nothing.
+        `fields` are what `wanted_fields` asks for, as `values_of` gives them. A window that must
+        be waited for is decided once `advance` has passed its end and all receipts. A repeat
+        changes nothing.
         """
         for correlation in self._asking.get(rule, ()):
             key = _group(correlation, rule, fields)
-            if key is None or not only(correlation.info.id):
+            if key is not None and self._admits(payload, correlation.info.id):
+                value = _value(correlation, rule, fields)
+                self._take(correlation, key, Hit(time, event, rule, value, payload), received)
+
+    def advance(self, passed: int) -> None:
+        """Nothing more is expected that happened or was received until then: decide windows."""
+        while self._due and self._due[0][0] <= passed:
+            due, place, end = heapq.heappop(self._due)
+            group = self._groups.get(place)
+            if not isinstance(group, Ended) or end not in group.due:
                 continue
-            value = _value(correlation, rule, fields)
-            self._take(correlation, key, Hit(time, event, rule, value, payload), only)
+            if group.due[end] > due:
+                heapq.heappush(self._due, (group.due[end], place, end))
+            else:
+                del group.due[end]
+                self._decide(group, end)
+
+    def next_due(self) -> int | None:
+        """When the first window that is still open is to be decided, microseconds since 1970."""
+        first = self._due[:1]  # asked from another thread
+        return first[0][0] if first else None
 
     def take(self) -> list[Found]:
-        """What came true, or grew, since the last call."""
+        """What came true, grew, shrank or was withdrawn since the last call."""
         found = [each for bucket in self._changed if (each := self._found(bucket)) is not None]
-        self.settle()
+        self._changed.clear()
+        self._rescued.clear()
         return found
 
     def settle(self) -> None:
         """What came true so far is known."""
+        for bucket in self._changed:
+            if bucket.correlation in self._revocable:
+                self._found(bucket)
         self._changed.clear()
         self._rescued.clear()
 
     def close(self) -> list[Found]:
-        """No more comes: `take`, and all that had to wait for the end of a window."""
-        falling: list[Found] = []
-        for correlation in self._definitions.values():
-            if not correlation.rising:
-                for group in list(self._of(correlation)):
-                    for start, end in group.closed():
-                        bucket = Bucket(correlation.info.id, group.key, start)
-                        if hits := self._leaves(group.between(start, end)):
-                            falling.append(Found(bucket, correlation, hits))
-                        self._pass_on(bucket, start, end, lambda _: True)
-        return self.take() + falling
+        """No more comes: `take`, with all that had to wait for the end of a window."""
+        self.advance(NEVER)
+        return self.take()
 
     def expire(self, before: int) -> None:
         """Forget hits older than a time that nothing can need any more."""
         for place, group in list(self._groups.items()):
             self._drop(group, sum(hit.time < before for hit in group.hits))
             group.ends = [end for end in group.ends if end >= before]
-            if not group.hits:
+            group.told = {hour: hits for hour, hits in group.told.items() if hour >= before}
+            if not group.hits and not group.told:
                 del self._groups[place]
 
-    def _of(self, correlation: Correlation) -> Iterable[Group]:
-        return (group for group in self._groups.values() if group.correlation is correlation)
-
     def _take(
-        self,
-        correlation: Correlation,
-        key: tuple[str, ...],
-        hit: Hit,
-        only: Callable[[str], bool],
+        self, correlation: Correlation, key: tuple[str, ...], hit: Hit, received: int
     ) -> None:
         place = correlation.info.id, key
         group = self._groups.get(place)
         if group is None:
-            group = self._groups[place] = Group(correlation, key)
+            kind = Rising if correlation.rising else Ended
+            group = self._groups[place] = kind(correlation, key)
         self._groups.move_to_end(place)
         if not group.add(hit):
             return
         self._charge(group, HIT_BYTES + self._weigh(hit.payload))
         if len(group.hits) > group.most:
             self._evict(group, len(group.hits) - group.most + group.most // 10)
-        if correlation.rising:
-            self._mark(group, hit, only)
+        if isinstance(group, Rising):
+            for end in group.newly_firing(hit.time):
+                self._pass_on(group, end)
+            self._touch(group, hit.time, hit.time)
+        elif isinstance(group, Ended):
+            self._move(group, hit.time, received)
         while self._spent > self._memory and len(self._groups) > 1:
             _, oldest = self._groups.popitem(last=False)
             self._evict(oldest, len(oldest.hits))
 
-    def _mark(self, group: Group, hit: Hit, only: Callable[[str], bool]) -> None:
-        """Note which buckets a new hit changes, and tell those who ask for this correlation."""
-        length = group.correlation.timespan * SECOND
-        for end in group.newly_firing(hit):
-            bucket = Bucket(group.correlation.info.id, group.key, end // HOUR * HOUR)
-            self._pass_on(bucket, end - length, end, only)
-        self._touch(group, hit.time, hit.time)
+    def _move(self, group: Ended, time: int, received: int) -> None:
+        """Hits at a time have come or gone: windows are to be decided, or are none any more."""
+        touched, gone = group.moved(time)
+        for end in touched:
+            due = max(end, received)
+            if end not in group.due:
+                heapq.heappush(self._due, (due, group.place, end))
+            group.due[end] = max(due, group.due.get(end, due))
+        for end in gone:
+            group.due.pop(end, None)
+            if group.fall(end):
+                self._take_back(group, end)
+
+    def _decide(self, group: Ended, end: int) -> None:
+        if not group.complete(end):
+            return
+        if not group.fires(end):
+            if group.fall(end):
+                self._take_back(group, end)
+            return
+        if not has(group.ends, end):
+            group.rise(end)
+            self._pass_on(group, end)
+        self._spread(group, end, end)
 
     def _touch(self, group: Group, start: int, stop: int) -> None:
         """Something happened between two times: note what it changes, by way of others too."""
         ends = group.ends_between(start, stop)
-        if not ends:
-            return
+        if ends:
+            self._spread(group, ends[0], ends[-1])
+
+    def _spread(self, group: Group, first: int, last: int) -> None:
+        """Windows that end between two times have changed."""
         identity = group.correlation.info.id
-        for hour in range(ends[0] // HOUR * HOUR, ends[-1] + 1, HOUR):
+        for hour in range(first // HOUR * HOUR, last + 1, HOUR):
             self._changed[Bucket(identity, group.key, hour)] = None
+        for outer in self._above(group):
+            self._touch(outer, first, last)
+
+    def _pass_on(self, group: Group, end: int) -> None:
+        """A correlation that came true is a match to those that refer to it, one an hour."""
+        identity = group.correlation.info.id
+        asking = self._asking.get(identity)
+        if not asking:
+            return
+        fields = dict(zip(group.correlation.group_by, group.key, strict=True))
+        span = Span(identity, group.key, end - group.length, end)
+        leaves = self._leaves(group.between(span.start, end))
+        for outer in asking:
+            key = _group(outer, identity, fields)
+            allowed = any(self._admits(hit.payload, outer.info.id) for hit in leaves)
+            if key is not None and allowed:
+                value = _value(outer, identity, fields)
+                self._take(outer, key, Hit(end, _event(group, end), identity, value, span), end)
+
+    def _take_back(self, group: Group, end: int) -> None:
+        """A window that fired does not any more: so it is no match to others."""
+        identity = group.correlation.info.id
+        for outer in self._above(group):
+            hit = outer.remove((end, _event(group, end), identity))
+            if hit is None:
+                continue
+            self._charge(outer, -HIT_BYTES - self._weigh(hit.payload))
+            if isinstance(outer, Ended):
+                self._move(outer, end, LONG_AGO)
+            if isinstance(outer, Rising):
+                for over in outer.no_longer_firing(end):
+                    self._take_back(outer, over)
+                self._touch(outer, end, end)
+        self._changed[Bucket(identity, group.key, end // HOUR * HOUR)] = None
+
+    def _above(self, group: Group) -> Iterator[Group]:
+        """The groups that matches of this one belong to."""
+        identity = group.correlation.info.id
         fields = dict(zip(group.correlation.group_by, group.key, strict=True))
         for outer in self._asking.get(identity, ()):
             key = _group(outer, identity, fields)
             above = None if key is None else self._groups.get((outer.info.id, key))
             if above is not None:
-                self._touch(above, ends[0], ends[-1])
-
-    def _pass_on(self, bucket: Bucket, start: int, end: int, only: Callable[[str], bool]) -> None:
-        """A correlation that came true is a match to those that refer to it, one a bucket."""
-        correlation = self._definitions[bucket.correlation]
-        fields = dict(zip(correlation.group_by, bucket.group, strict=True))
-        event = "\x00".join((bucket.correlation, *bucket.group, str(bucket.start)))
-        span = Span(bucket.correlation, bucket.group, start, end)
-        self.add(bucket.correlation, event, end, fields, span, only=only)
+                yield above
 
     def _found(self, bucket: Bucket) -> Found | None:
+        """What there is to tell, and from now on has been told."""
         group = self._groups.get((bucket.correlation, bucket.group))
         events = dict(self._rescued.get(bucket, {}))
         if group is not None:
             events |= self._events(group, bucket)
-        hits = sorted(events.values(), key=lambda each: each[:3])
-        return Found(bucket, self._definitions[bucket.correlation], hits) if hits else None
+        correlation = self._definitions[bucket.correlation]
+        hits = tuple(sorted(events.values(), key=lambda each: each[:3]))
+        told = group.told.pop(bucket.start, ()) if group is not None else ()
+        if not hits:
+            return Found(bucket, correlation, told, withdrawn=True) if told else None
+        if group is not None and bucket.correlation in self._revocable:
+            group.told[bucket.start] = hits
+        return Found(bucket, correlation, hits)
 
     def _events(self, group: Group, bucket: Bucket) -> dict[str, Hit]:
         fired = group.fired(bucket.start, bucket.start + HOUR)
@@ -251,6 +347,12 @@ def _group(correlation: Correlation, rule: str, fields: Fields) -> tuple[str, ..
     if None in values:
         return None
     return tuple(value.lower() for value in values if value is not None)
+
+
+def _event(group: Group, end: int) -> str:
+    """What counts once of a group's matches: an hour of them."""
+    hour = str(end // HOUR * HOUR)
+    return "\x00".join((group.correlation.info.id, *group.key, hour))
 
 
 def _value(correlation: Correlation, rule: str, fields: Fields) -> str | float | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hyperscan import HS_FLAG_CASELESS
 
-from detection.sigma.held import Answers, Sets
+from detection.sigma.held import Answers, Sets, utf8
 from detection.sigma.lookup import Group, Lookup, Numbered
 from detection.sigma.predicates import Kind, Predicate
 from detection.sigma.scan import FLAGS, Scanner, Scanners, literal
@@ -17,7 +17,9 @@ SEPARATOR = "\x1f"
 """Between the values of an event when all are searched at once."""
 MIN_RUN = 4
 """Characters that a keyword must have in a row to be looked for in raw JSON."""
-ESCAPE = rb"\\u[0-9a-f]{4}"
+NOT_PLAIN = tuple(map(literal, (r"\u00", r"\u212a", r"\u0130", "\u212a", "\u0130")))
+"""How a letter of ASCII can be in the folded text without being in the line: written as an escape,
+or as one of the two other characters that `str.lower()` makes one of, in either way."""
 _HARMLESS = re.compile(r"[a-z0-9 :;.,_=()-]+")
 _NOT_OF_NUMBERS = re.compile(r"[^-+.0-9aefilnrstux]")
 """A character that no number's text has, nor `true`, `false`, `nan` and `inf`."""
@@ -42,13 +44,14 @@ class Keywords:
         sets: Sets,
         scanners: Scanners,
     ) -> None:
-        self._joined = Group(joined, scanners, few=0).exactly if joined else None
+        self._joined = Group(joined, scanners, few=0) if joined else None
         self._apart = Answers([Lookup(apart, scanners)], sets) if apart else None
         self._sets = sets
         numbers_too = apart or any(
             not _NOT_OF_NUMBERS.search(predicate.value) for _, predicate in joined
         )
-        self._gate = None if numbers_too else _gate(joined, scanners)
+        self.gate = None if numbers_too else _gate(joined, scanners)
+        """Finds nothing in a line of JSON that cannot hold a keyword; None if any line may."""
         self._skipped = frozenset({str} if numbers_too else {str, int, float, bool, NoneType})
 
     def number(self, event: Mapping[str, Any], line: bytes) -> int:
@@ -56,15 +59,15 @@ class Keywords:
 
         `line` is the JSON that the event was read from, empty where that is not known.
         """
-        gate = self._gate
-        if gate is not None and line and line.isascii() and not gate.found(line):
+        if self.gate is not None and line and not self.gate.found(line):
             return 0
         values = [value for value in event.values() if value.__class__ is str]
         if len(values) < len(event) and not self._skipped.issuperset(map(type, event.values())):
             values = list(texts(event))
         held: Collection[int] = ()
         if self._joined is not None:
-            held = self._joined(SEPARATOR.join(values).lower())
+            text = SEPARATOR.join(values).lower()
+            held = self._joined.exactly(text, utf8(text))
         if self._apart is not None:
             sets = self._sets.sets
             held = frozenset(held).union(*[sets[self._apart[value]] for value in values])
@@ -77,14 +80,14 @@ class Keywords:
 
 
 def _gate(joined: Sequence[Numbered], scanners: Scanners) -> Scanner | None:
-    """Finds whether any keyword may be in a line of JSON that is ASCII.
+    """Finds whether any keyword may be in a line of JSON.
 
     There each run of harmless characters stands as it is, in one case or the other, unless the
-    line has characters written as escapes; so where neither an escape nor any keyword's longest
+    line has characters that are NOT_PLAIN; so where neither such a one nor any keyword's longest
     run is found, no keyword is. None if a keyword has no run to speak of.
     """
     runs = [max(_HARMLESS.findall(each.value), key=len, default="") for _, each in joined]
     if not runs or len(min(runs, key=len)) < MIN_RUN:
         return None
-    patterns = [ESCAPE, *(literal(run) for run in sorted(set(runs)))]
+    patterns = [*NOT_PLAIN, *(literal(run) for run in sorted(set(runs)))]
     return scanners.scanner([(each, FLAGS | HS_FLAG_CASELESS) for each in patterns])

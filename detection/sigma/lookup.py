@@ -1,6 +1,7 @@
 """Which predicates of one field hold for one text, for the rules of one log source."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 
 import hyperscan
@@ -13,7 +14,6 @@ FEW = 6
 """Up to so many patterns, asking each in turn is quicker than one pass of Hyperscan."""
 Numbered = tuple[int, Predicate]
 Test = tuple[int, Callable[[str], bool]]
-_NONE: list[int] = []
 
 
 class Lookup:
@@ -26,7 +26,8 @@ class Lookup:
     def __init__(self, predicates: Iterable[Numbered], scanners: Scanners) -> None:
         self.present: list[int] = []
         self.absent: list[int] = []
-        self._exact: dict[str, list[int]] = {}
+        self.exact: dict[str, list[int]] = {}
+        """Folded text to the predicates that ask for just that."""
         folded: list[Numbered] = []
         regexes: list[Numbered] = []
         self._networks: list[tuple[int, IPv4Network | IPv6Network]] = []
@@ -38,7 +39,7 @@ class Lookup:
             elif kind is Kind.ABSENT:
                 self.absent.append(number)
             elif kind is Kind.EXACT and not predicate.cased:
-                self._exact.setdefault(predicate.value, []).append(number)
+                self.exact.setdefault(predicate.value, []).append(number)
             elif kind in TEXT_KINDS and not predicate.cased:
                 folded.append((number, predicate))
             elif kind is Kind.REGEX:
@@ -47,21 +48,19 @@ class Lookup:
                 self._networks.append((number, predicate.value))
             else:
                 self._raw.append((number, tester(predicate)))
-        self._folded = Group(folded, scanners) if folded else None
+        self.folded = Group(folded, scanners) if folded else None
+        """What is looked for within the folded text."""
         self._regexes = Group(regexes, scanners, few=0) if regexes else None
+        self.looks_at_raw = bool(regexes or self._networks or self._raw)
+        """Whether `raw` can find anything."""
 
-    def holding(self, text: str) -> Sequence[int]:
-        """The numbers of the predicates that hold for a text (those on presence are apart)."""
-        low = text.lower()
-        held = self._exact.get(low, _NONE)
-        if self._folded is not None and (found := self._folded.exactly(low)):
-            held = [*held, *found]
-        if self._regexes is not None and (found := self._regexes.confirmed(text)):
-            held = [*held, *found]
+    def raw(self, text: str) -> list[int]:
+        """What holds for a text as it stands: all that does not go by the folded one."""
+        held = self._regexes.confirmed(text) if self._regexes is not None else []
         if self._networks and (address := address_of(text)) is not None:
-            held = [*held, *(number for number, each in self._networks if address in each)]
+            held += [number for number, each in self._networks if address in each]
         if self._raw:
-            held = [*held, *(number for number, test in self._raw if test(text))]
+            held += [number for number, test in self._raw if test(text)]
         return held
 
 
@@ -71,22 +70,28 @@ class Group:
     def __init__(
         self, predicates: Sequence[Numbered], scanners: Scanners, few: int | None = None
     ) -> None:
-        self._tests: list[Test] = [(number, tester(predicate)) for number, predicate in predicates]
-        self._unscanned = self._tests
-        self._scanned: list[Test] = []
+        self._predicates = predicates
+        self._unscanned = predicates
+        self._scanned: list[Numbered] = []
         self._hints: set[int] = set()
-        self._scanner: Scanner | None = None
+        self.scanner: Scanner | None = None
         if len(predicates) > (FEW if few is None else few):
             self._prepare(predicates, scanners)
+        self.numbers = [number for number, _ in self._scanned]
+        """For what the scan finds at each position."""
+        self.others = [(number, tester(predicate)) for number, predicate in self._unscanned]
+        """What it does not look for."""
 
-    def exactly(self, text: str) -> list[int]:
-        """What holds for a text, taking the scan at its word."""
-        if self._scanner is None or not text:  # Hyperscan sees nothing in nothing
+    def exactly(self, text: str, data: bytes) -> list[int]:
+        """What holds for a text, whose bytes are `data`, taking the scan at its word."""
+        if not text:  # Hyperscan sees nothing in nothing
             return [number for number, test in self._tests if test(text)]
-        found = self._scanner.found(text.encode("utf-8", "surrogatepass"))
-        held = [self._scanned[position][0] for position in found] if found else found
-        if self._unscanned:
-            held += [number for number, test in self._unscanned if test(text)]
+        held: list[int] = []
+        if self.scanner is not None and (found := self.scanner.found(data)):
+            numbers = self.numbers
+            held = [numbers[position] for position in found]
+        if self.others:
+            held += [number for number, test in self.others if test(text)]
         return held
 
     def confirmed(self, text: str) -> list[int]:
@@ -94,28 +99,37 @@ class Group:
 
         Beyond ASCII, and with vertical tabs, Hyperscan and RE2 may differ: then RE2 alone is asked.
         """
-        if self._scanner is None or not text or not text.isascii() or "\v" in text:
+        if self.scanner is None or not text or not text.isascii() or "\v" in text:
             return [number for number, test in self._tests if test(text)]
-        found = self._scanner.found(text.encode("ascii"))
-        if not found and not self._unscanned:
+        found = self.scanner.found(text.encode("ascii"))
+        if not found and not self.others:
             return found
-        held = [number for number, test in self._unscanned if test(text)]
-        for position in found:
-            number, test = self._scanned[position]
-            if position not in self._hints or test(text):
-                held.append(number)
-        return held
+        return [
+            *(number for number, test in self.others if test(text)),
+            *(self.numbers[each] for each in found if self._stands(each, text)),
+        ]
+
+    def _stands(self, position: int, text: str) -> bool:
+        return position not in self._hints or self._scanned_tests[position](text)
+
+    @cached_property
+    def _tests(self) -> list[Test]:
+        return [(number, tester(predicate)) for number, predicate in self._predicates]
+
+    @cached_property
+    def _scanned_tests(self) -> list[Callable[[str], bool]]:
+        return [tester(predicate) for _, predicate in self._scanned]
 
     def _prepare(self, predicates: Sequence[Numbered], scanners: Scanners) -> None:
         patterns = [expression(predicate) for _, predicate in predicates]
         usable = [pattern for pattern in patterns if pattern is not None]
         try:
-            self._scanner = scanners.scanner(usable)
+            self.scanner = scanners.scanner(usable)
         except hyperscan.error:  # one of them is too much for it: find out which
             patterns = [each if each and compiles(each) else None for each in patterns]
             usable = [pattern for pattern in patterns if pattern is not None]
-            self._scanner = scanners.scanner(usable) if usable else None
-        pairs = list(zip(self._tests, patterns, strict=True))
-        self._scanned = [test for test, pattern in pairs if pattern is not None]
+            self.scanner = scanners.scanner(usable) if usable else None
+        pairs = list(zip(predicates, patterns, strict=True))
+        self._scanned = [each for each, pattern in pairs if pattern is not None]
+        self._unscanned = [each for each, pattern in pairs if pattern is None]
         self._hints = {at for at, (pattern, _) in enumerate(usable) if is_hint(pattern)}
-        self._unscanned = [test for test, pattern in pairs if pattern is None]

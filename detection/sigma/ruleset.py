@@ -1,138 +1,33 @@
 """A rule set, loaded whole: what matches an event, and what could not be used and why."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import yaml
 from sigma.exceptions import SigmaError
 from sigma.processing.pipeline import ProcessingPipeline
 
-from collectors.bus.contract import Malformed
-from collectors.codec import loads
 from collectors.logsource import LogSource
 from detection.sigma.compile import MissingListError, Predicates, RuleCompiler
-from detection.sigma.condition import NEVER, Condition
-from detection.sigma.held import Sets
-from detection.sigma.plan import Plan
+from detection.sigma.condition import NEVER, Condition, renumbered
+from detection.sigma.engine import MEMORY_BYTES, Engine
+from detection.sigma.remembered import Compiled, Remembered
 from detection.sigma.scan import Scanners, cache_folder
 from detection.sigma.source import Source, compile_source
 from rules.catalog import Catalog, Rule, RuleInfo, line_for, read
-from rules.correlations import Correlation, standing, unspoken
+from rules.correlations import standing
 from rules.documents import Fault
 
 ENGINE = b"sigma engine 1"
 """Part of every rule set's version: another engine may see other matches."""
-MEMORY_BYTES = 96 * 1024 * 1024
-"""What the memories of one engine may take before they start afresh."""
 COMPILING_THREADS = 2
 NO_PIPELINE = (SigmaError, yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError)
 """What pySigma and YAML say to a file that is something else."""
-
-
-class Engine:
-    """One immutable rule set with its memories. Not shared between threads."""
-
-    def __init__(
-        self,
-        rules: Sequence[RuleInfo],
-        conditions: Sequence[Condition],
-        sources: Mapping[LogSource, Source],
-        scanners: Scanners,
-        *,
-        version: str,
-        faults: Sequence[Fault] = (),
-        failed: int = 0,
-        notices: Sequence[Fault] = (),
-        memory: int = MEMORY_BYTES,
-        correlations: Sequence[Correlation] = (),
-    ) -> None:
-        self.version = version
-        """32 hex digits over rules, pipelines, lists and engine."""
-        self.rules: Mapping[str, RuleInfo] = {rule.id: rule for rule in rules}
-        self.faults = faults
-        """Why rules were refused."""
-        self.correlations = correlations
-        """Each after those that it refers to; what they say of matches is not said here."""
-        self.unspoken = unspoken(correlations)
-        """Ids of rules and correlations that serve correlations and do not match on their own."""
-        self.failed = failed
-        """How many were."""
-        self.notices = notices
-        """What was loaded and yet will not work as its author may think."""
-        self.forgotten = 0
-        """How often the memories were full and started afresh."""
-        self._infos = tuple(rules)
-        self._conditions = conditions
-        self._sources = sources
-        self._memory = memory
-        self._scanners = scanners
-        self._sets = Sets()
-        self._plans: dict[frozenset[LogSource], Plan] = {}
-        self._plan_of: dict[tuple[str, ...] | tuple[LogSource, ...], Plan] = {}
-
-    @property
-    def size(self) -> int:
-        """Rules as authors count them: correlations too, an old condition with a pipe once."""
-        old = sum("detection" in each.document.content for each in self.correlations)
-        return len(self.rules) + len(self.correlations) - old
-
-    def match(
-        self, fields: Mapping[str, Any], logsources: Iterable[LogSource], line: bytes = b""
-    ) -> Sequence[RuleInfo]:
-        """The rules that match an event of these log sources, in the order of their ids.
-
-        `line`, if given, is the JSON that all of the values come from; it makes things quicker.
-        """
-        key = tuple(logsources)
-        plan = self._plan_of.get(key) or self._plan(key, key)
-        found = plan.match(fields, line)
-        if self._sets.spent > self._memory:
-            self._forget()
-        return [self._infos[number] for number in found] if found else ()
-
-    def match_lines(self, lines: Sequence[bytes]) -> list[tuple[int, RuleInfo]]:
-        """Position and rule for every match in the lines of a bus record.
-
-        The log sources are those in each line's `soc`, which itself is never matched. Raises
-        Malformed, with the line's position, for a line that is no event.
-        """
-        found: list[tuple[int, RuleInfo]] = []
-        infos, plan_of, sets = self._infos, self._plan_of, self._sets
-        for position, line in enumerate(lines):
-            try:
-                event = loads(line)
-                key = tuple(event.pop("soc")["logsources"])
-                plan = plan_of.get(key) or self._plan(key, map(LogSource.parse, key))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise Malformed(f"line {position} of the record is no event: {error}") from error
-            for number in plan.match(event, line):
-                found.append((position, infos[number]))  # noqa: PERF401 - quicker than extend
-            if sets.spent > self._memory:
-                self._forget()
-        return found
-
-    def _plan(self, key: tuple[Any, ...], logsources: Iterable[LogSource]) -> Plan:
-        lowered = [LogSource(*map(str.lower, each)) for each in logsources]
-        asked = frozenset(
-            source for source in self._sources if any(each.serves(source) for each in lowered)
-        )
-        plan = self._plans.get(asked)
-        if plan is None:
-            sources = [self._sources[source] for source in sorted(asked)]
-            plan = self._plans[asked] = Plan(sources, self._conditions, self._sets, self._scanners)
-        if len(self._plan_of) > 10_000:  # senders may declare what they like
-            self._plan_of.clear()
-        self._plan_of[key] = plan
-        return plan
-
-    def _forget(self) -> None:
-        self.forgotten += 1
-        self._sets.clear()
-        for plan in self._plans.values():
-            plan.forget()
 
 
 def load(
@@ -147,12 +42,36 @@ def load(
     A rule that cannot be used is a fault and stops no other. Raises FileNotFoundError for a path
     that is not there, ValueError for a pipeline that cannot be read.
     """
-    catalog = read(paths)
     processing, recipe = read_pipelines(pipelines)
-    digest = blake2b(ENGINE + catalog.digest.encode() + recipe, digest_size=16)
+    digest = blake2b(ENGINE + recipe, digest_size=16)
     for name, values in sorted((lists or {}).items()):
         digest.update(repr((name, list(values))).encode("utf-8", "surrogatepass"))
-    return build(catalog, digest.hexdigest(), pipeline=processing, lists=lists or {}, memory=memory)
+    remembered = Remembered(cache_folder(), digest.hexdigest())
+    with collector_at_rest():
+        catalog = read(paths, remembered.info)
+        digest.update(catalog.digest.encode())
+        engine = build(
+            catalog,
+            digest.hexdigest(),
+            pipeline=processing,
+            lists=lists or {},
+            memory=memory,
+            remembered=remembered,
+        )
+    remembered.store()
+    return engine
+
+
+@contextmanager
+def collector_at_rest() -> Iterator[None]:
+    """Nearly all that is made is here to stay, so looking for garbage would be in vain."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def build(
@@ -163,19 +82,27 @@ def build(
     lists: Mapping[str, Sequence[str]] | None = None,
     memory: int = MEMORY_BYTES,
     kept: bool = True,
+    remembered: Remembered | None = None,
 ) -> Engine:
-    """Compile the rules of a catalog; `kept` says whether that may be remembered on disk."""
+    """Compile the rules of a catalog; `kept` says whether that may be remembered on disk.
+
+    `remembered` are rules compiled before with the same pipeline and lists.
+    """
     predicates = Predicates()
-    compiler = RuleCompiler(predicates, lists or {})
+    recipe = _Recipe(pipeline, lists or {}, remembered or Remembered(None, ""))
     faults, notices = list(catalog.faults), list[Fault]()
     infos: list[RuleInfo] = []
     conditions: list[Condition] = []
     by_source: dict[LogSource, dict[int, Condition]] = {}
     for rule in catalog.rules:
-        condition = _condition(rule, compiler, pipeline, faults, notices)
-        if condition is None:
+        compiled = _compiled(rule, recipe, faults)
+        if compiled is None:
             continue
-        by_source.setdefault(asked_by(rule), {})[len(infos)] = condition
+        if compiled.notice:
+            notices.append(Fault(rule.info.path, rule.info.line, compiled.notice))
+        numbers = [predicates.number(each) for each in compiled.predicates]
+        condition = renumbered(compiled.condition, numbers)
+        by_source.setdefault(compiled.asked, {})[len(infos)] = condition
         infos.append(rule.info)
         conditions.append(condition)
     correlations = standing(catalog.correlations, (info.id for info in infos), faults)
@@ -196,24 +123,31 @@ def build(
     )
 
 
-def _condition(
-    rule: Rule,
-    compiler: RuleCompiler,
-    pipeline: ProcessingPipeline | None,
-    faults: list[Fault],
-    notices: list[Fault],
-) -> Condition | None:
+class _Recipe(NamedTuple):
+    pipeline: ProcessingPipeline | None
+    lists: Mapping[str, Sequence[str]]
+    remembered: Remembered
+
+
+def _compiled(rule: Rule, recipe: _Recipe, faults: list[Fault]) -> Compiled | None:
+    """The rule compiled, or a fault more."""
+    if rule.mark and (found := recipe.remembered.get(rule.mark)):
+        return found
+    predicates, notice = Predicates(), ""
+    condition: Condition = NEVER
     try:
-        if pipeline is not None:
-            pipeline.apply(rule.sigma)
-        return compiler.compile(rule.sigma)
+        if recipe.pipeline is not None:
+            recipe.pipeline.apply(rule.sigma)
+        condition = RuleCompiler(predicates, recipe.lists).compile(rule.sigma)
     except MissingListError as error:
-        message = f"{error}, so this rule matches nothing"
-        notices.append(Fault(rule.info.path, rule.info.line, message))
-        return NEVER
+        predicates, notice = Predicates(), f"{error}, so this rule matches nothing"
     except (SigmaError, ValueError) as error:
         faults.append(Fault(rule.info.path, line_for(error, rule.document), str(error)))
         return None
+    compiled = Compiled(rule.info, asked_by(rule), tuple(predicates.all), condition, notice)
+    if rule.mark:
+        recipe.remembered.put(rule.mark, compiled)
+    return compiled
 
 
 def asked_by(rule: Rule) -> LogSource:

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from detection.sigma.compile import Predicates
 from detection.sigma.condition import Condition, used, witness
 from detection.sigma.keywords import can_join
 from detection.sigma.lookup import Lookup, Numbered
-from detection.sigma.predicates import Kind, Predicate, tester
+from detection.sigma.predicates import Kind, Predicate
 from detection.sigma.scan import Scanners
-from detection.sigma.values import OBJECT, find, text_of
 
 
 @dataclass(frozen=True)
@@ -62,25 +60,6 @@ def compile_source(
         witnessed=witnessed,
         always=always,
     )
-
-
-def references_held(references: Sequence[Numbered], event: Mapping[str, Any]) -> frozenset[int]:
-    """The references that hold: one field's text compared with another's, both folded."""
-    held = set()
-    for number, predicate in references:
-        how, other = predicate.value
-        for wanted in _folded(event, other):
-            test = tester(Predicate(None, how, wanted))
-            if any(map(test, _folded(event, str(predicate.field)))):
-                held.add(number)
-                break
-    return frozenset(held)
-
-
-def _folded(event: Mapping[str, Any], name: str) -> list[str]:
-    found = find(event, name)
-    values = found if isinstance(found, tuple) else (found,)
-    return [text_of(value).lower() for value in values if value is not None and value is not OBJECT]
 
 
 def _sort(number: int, predicate: Predicate, parts: _Parts) -> None:

@@ -13,6 +13,9 @@ UserId = Annotated[str, Field(min_length=1, max_length=99, examples=["kim"])]
 Password = Annotated[str, Field(min_length=1, max_length=200, examples=["correct horse battery"])]
 
 
+ListName = Annotated[str, Field(min_length=1, max_length=64)]
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -87,6 +90,24 @@ class StatesBody(_Body):
             Annotated[State | None, Field(strict=False)],
         ],
         Field(max_length=20_000, examples=[{"7d3c1f0a-2f0e-4a53-9d43-5b8d2f6a9c11": "signal"}]),
+    ]
+
+
+class ListsBody(_Body):
+    """Name of a placeholder to its values; null removes a list."""
+
+    lists: Annotated[
+        dict[ListName, Annotated[list[str], Field(max_length=10_000)] | None],
+        Field(max_length=100, examples=[{"admins": ["root", "adm_*"]}]),
+    ]
+
+
+class ExceptionsBody(_Body):
+    """Name to the text of a Sigma filter document; null removes an exception."""
+
+    exceptions: Annotated[
+        dict[ListName, Annotated[str, Field(max_length=20_000)] | None],
+        Field(max_length=100, examples=[{"backup": "title: Backup\nlogsource: …"}]),
     ]
 
 

@@ -8,10 +8,19 @@ from fastapi import APIRouter, Body, Query, Response
 
 from enrichment.register import Asset
 from tenants.api.answers import SHAPES, Answer
-from tenants.api.bodies import AssetBody, SourceBody, SourceChange, StatesBody, TenantBody
+from tenants.api.bodies import (
+    AssetBody,
+    ExceptionsBody,
+    ListsBody,
+    SourceBody,
+    SourceChange,
+    StatesBody,
+    TenantBody,
+)
 from tenants.api.caller import GUARDED, Caller, Provided
 from tenants.audit import AuditPage
 from tenants.onboarding import Source, SourceCreated, Tenant
+from tenants.own_rules import OwnRules
 from tenants.policies import TenantPolicy
 from tenants.source_kinds import source_kinds
 
@@ -191,6 +200,26 @@ def list_rules(tenant: str, caller: Caller, services: Provided) -> Response:
 def set_rules(tenant: str, body: StatesBody, caller: Caller, services: Provided) -> Response:
     """Set the states of some rules; the others keep theirs. For SOC staff."""
     return Answer(services.policies(caller).set_states(tenant, body.states))
+
+
+@routes.get("/tenants/{tenant}/own-rules", tags=["rules"], responses=SHAPES.answer(OwnRules))
+def list_own_rules(tenant: str, caller: Caller, services: Provided) -> Response:
+    """A tenant's lists for placeholders, and its exceptions from rules."""
+    return Answer(services.own_rules(caller).own(tenant))
+
+
+@routes.put("/tenants/{tenant}/lists", tags=["rules"], responses=SHAPES.answer(OwnRules))
+def set_lists(tenant: str, body: ListsBody, caller: Caller, services: Provided) -> Response:
+    """Set some lists; the others stay as they are."""
+    return Answer(services.own_rules(caller).set_lists(tenant, body.lists))
+
+
+@routes.put("/tenants/{tenant}/exceptions", tags=["rules"], responses=SHAPES.answer(OwnRules))
+def set_exceptions(
+    tenant: str, body: ExceptionsBody, caller: Caller, services: Provided
+) -> Response:
+    """Set some exceptions; the others stay as they are. Faults name their lines."""
+    return Answer(services.own_rules(caller).set_exceptions(tenant, body.exceptions))
 
 
 @routes.get("/tenants/{tenant}/events", tags=["events"], responses=SHAPES.answer(EventPage))

@@ -72,7 +72,7 @@ def alert_values(
         "owner": names.get(item.owner or "", item.owner or ""),
         "state": item.state,
         "state_text": _state_text(visit, item, names),
-        "sentence": _sentence(visit, item, tenant, counted="window" if unusual else "event"),
+        "sentence": _sentence(visit, item, tenant, unusual=unusual is not None),
         "marks": _marks(detail),
         "advice": rule.advice if rule else "",
         "description": rule.description if rule else "",
@@ -118,11 +118,16 @@ def _state_text(visit: Visit, item: Item, names: Mapping[str, str]) -> str:
     return "Open: nobody has it"
 
 
-def _sentence(visit: Visit, item: Item, tenant: str, *, counted: str) -> str:
+def _sentence(visit: Visit, item: Item, tenant: str, *, unusual: bool) -> str:
     entity = entity_of(item)
     first, last = visit.moment(item.first), visit.moment(item.last)
-    events = words.count(item.count, counted, f"{counted}s")
-    about = f"“{item.title}” matched {events} about the {entity.word} {entity.name} at {tenant}"
+    whom = f"the {entity.word} {entity.name} at {tenant}"
+    if unusual:
+        windows = words.count(item.count, "stretch of time", "stretches of time")
+        about = f"What {whom} did was unusual in {windows}"
+    else:
+        events = words.count(item.count, "event", "events")
+        about = f"“{item.title}” matched {events} about {whom}"
     if first.iso == last.iso:
         return f"{about}, at {first.clock} UTC on {first.day}."
     if first.day == last.day:
@@ -156,7 +161,8 @@ def _evidence(visit: Visit, detail: ItemDetail) -> dict[str, Any]:
     """The events, with what made the rule match marked, and a sentence on the marks."""
     bodies = [one.body for one in detail.evidence if isinstance(one.body, dict)]
     explain = visit.services.reasons
-    reasons = explain(detail.item.rule, bodies) if explain and bodies else None
+    item = detail.item
+    reasons = explain(item.rule, item.ruleset, bodies) if explain and bodies else None
     marked = reasons.fields if reasons else [frozenset[str]()] * len(bodies)
     events: list[EventView] = [
         view(body, visit.moment, opened=at == 0, marked=fields)

@@ -22,9 +22,9 @@ WIDEST = 14.0
 VIEW_WORDS = {
     "novelty": "New here",
     "population": "Rare among others",
-    "identity": "Unlike this account",
+    "identity": "Unlike itself",
     "volume": "Amount and hour",
-    "isolation": "Combination",
+    "forest": "Combination",
 }
 PROFILE_WORDS = {
     "alerts": "alerts of rules",

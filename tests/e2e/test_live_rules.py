@@ -133,3 +133,27 @@ def test_an_import_that_brings_nothing_changes_nothing(
     assert done.returncode == 2
     assert says in done.stderr
     assert citysoc("rules", "versions", "--data", str(tmp_path / "data")).stdout == ""
+
+
+def test_lists_and_exceptions_are_set_on_the_command_line(tmp_path: Path) -> None:
+    here = ("--data", str(tmp_path / "data"))
+    values, text = tmp_path / "admins.txt", tmp_path / "exception.yml"
+    values.write_text("root\nadm_*\n")
+    text.write_text(
+        "title: Root may\nlogsource: {product: linux}\n"
+        "filter: {rules: any, who: {user|expand: '%admins%'}, condition: not who}\n"
+    )
+    citysoc("tenant", "add", "school", *here)
+
+    early = citysoc("tenant", "exceptions", "school", "root", "--file", str(text), *here)
+    lists = citysoc("tenant", "lists", "school", "admins", "--file", str(values), *here)
+    exceptions = citysoc("tenant", "exceptions", "school", "root", "--file", str(text), *here)
+    kept = citysoc("tenant", "lists", "school", "admins", "--remove", *here)
+    gone = citysoc("tenant", "exceptions", "school", "root", "--remove", *here)
+
+    assert (early.returncode, kept.returncode) == (2, 2)
+    assert "line 3: no list for the placeholder %admins%; set the list first" in early.stderr
+    assert json.loads(lists.stdout) == {"admins": ["root", "adm_*"]}
+    assert json.loads(exceptions.stdout) == {"root": text.read_text()}
+    assert "remove the exception first" in kept.stderr
+    assert json.loads(gone.stdout) == {}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from collectors.bus.contract import Overloaded, Retention
+from collectors.bus.contract import Overloaded, Record, Retention
 from collectors.bus.embedded import EmbeddedBus
 from collectors.bus.embedded.producer import EmbeddedProducer
 from collectors.event import Soc, decode
@@ -41,8 +41,8 @@ class _MoodyProducer:
     def __init__(self, producer: EmbeddedProducer, bus: MoodyBus) -> None:
         self._producer, self._bus = producer, bus
 
-    def send(self, topic: str, value: bytes, *, key: str = "") -> None:
-        self._producer.send(topic, value, key=key)
+    def send(self, topic: str, value: bytes, **how: Any) -> None:
+        self._producer.send(topic, value, **how)
 
     def flush(self) -> None:
         if self._bus.broken:
@@ -177,15 +177,21 @@ class Doors(Sender):
 
 def read_events(bus: EmbeddedBus, tenant: str) -> list[Event]:
     """Every event of a tenant's topic."""
+    values = [record.value for record in read_records(bus, tenant) if record.kind == "events"]
+    return [decode(line) for value in values for line in value.split(b"\n")]
+
+
+def read_records(bus: EmbeddedBus, tenant: str) -> list[Record]:
+    """Every record of a tenant's topic, ticks too."""
     end = sum(after - first for first, after in bus.ends(f"events.{tenant}"))
     consumer = bus.consumer(f"test-{time.monotonic_ns()}", f"events.{tenant}")
-    values: list[bytes] = []
+    found: list[Record] = []
     deadline = time.monotonic() + 10
-    while len(values) < end:
+    while len(found) < end:
         assert time.monotonic() < deadline
-        values += [record.value for record in consumer.poll(0.1)]
+        found += consumer.poll(0.1)
     consumer.close()
-    return [decode(line) for value in values for line in value.split(b"\n")]
+    return found
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:

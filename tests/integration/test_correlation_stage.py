@@ -19,6 +19,7 @@ from detection.alert import Alert, alert_id
 from detection.correlation import Correlation
 from detection.policy import State
 from detection.signal import Entity, Place, Signal, signal_id
+from tests.rule_sets import Sets
 
 START = datetime(2026, 11, 24, 13, 10, tzinfo=UTC)
 HOST = Entity("host", "ws-014")
@@ -87,7 +88,7 @@ def put(bus: EmbeddedBus, value: bytes, tenant: str = "school", **headers: str) 
 def correlate(bus: EmbeddedBus, tmp_path: Path, **settings: Any) -> None:
     """Run the stage until it has read everything."""
     stop = threading.Event()
-    stage = Correlation(bus, tmp_path / "seen.sqlite", **settings)
+    stage = Correlation(bus, tmp_path / "seen.sqlite", Sets(), **settings)
 
     def work() -> None:
         run(
@@ -405,7 +406,7 @@ def test_a_full_disk_is_an_overload_after_which_counts_are_still_exact(
     signals = [signal(n, entity=Entity("host", f"h{n % 7}")) for n in range(3000)]
     for start in range(0, 3000, 500):
         send(bus, *signals[start : start + 500])
-    with contextlib.closing(Correlation(bus, tmp_path / "seen.sqlite")) as stage:
+    with contextlib.closing(Correlation(bus, tmp_path / "seen.sqlite", Sets())) as stage:
         consumer = bus.consumer(
             "correlation",
             "signals.",
@@ -426,7 +427,7 @@ def test_a_full_disk_is_an_overload_after_which_counts_are_still_exact(
 
 
 def test_a_record_of_another_kind_is_malformed(bus: EmbeddedBus, tmp_path: Path) -> None:
-    with contextlib.closing(Correlation(bus, tmp_path / "seen.sqlite")) as stage:
+    with contextlib.closing(Correlation(bus, tmp_path / "seen.sqlite", Sets())) as stage:
         record = Record(
             partition=Partition("signals.school", 0), offset=0, time=0, headers={"kind": "policy"}
         )

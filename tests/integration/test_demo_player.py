@@ -114,7 +114,12 @@ class City:
             while read < wanted:
                 records = consumer.poll(1.0)
                 read += len(records)
-                found += [decode(line)[1] for each in records for line in each.value.split(b"\n")]
+                found += [
+                    decode(line)[1]
+                    for each in records
+                    if each.kind == "events"
+                    for line in each.value.split(b"\n")
+                ]
         return found
 
     def _ends(self) -> Iterator[tuple[int, int]]:

@@ -1,10 +1,12 @@
 """Correlations on the bus: events become signals that carry what is needed, and those alerts."""
 
 import contextlib
+import copy
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ from collectors.bus.contract import Partition, Record, Retention
 from collectors.bus.embedded import EmbeddedBus
 from collectors.bus.loop import run
 from collectors.event import Soc, encode, timestamp
+from collectors.tick import Tick
 from detection.alert import Alert
 from detection.correlation import Correlation
-from detection.live import live, reach
+from detection.live import WITHDRAWN
 from detection.policy import Policy, State
 from detection.sigma import Engine, load
 from detection.signal import NO_BODY, Entity, Signal
@@ -115,10 +118,10 @@ def signals(bus: EmbeddedBus) -> list[Signal]:
     return [msgspec.json.decode(each, type=Signal) for each in lines_of(bus, "signals.school")]
 
 
-def correlate(bus: EmbeddedBus, scratch: Path, correlations: Sequence[Any]) -> None:
+def correlate(bus: EmbeddedBus, scratch: Path, engine: Engine, **imported: Engine) -> None:
     """Run the stage until it has read everything."""
     stop = threading.Event()
-    stage = Correlation(bus, scratch / "seen.sqlite", correlations=correlations)
+    stage = Correlation(bus, scratch / "seen.sqlite", Sets(engine, **imported))
 
     def work() -> None:
         run(bus, stage, group="correlation", topics="signals.", stage="correlation", stop=stop)
@@ -154,7 +157,7 @@ def test_a_signal_carries_what_its_correlations_need(bus: EmbeddedBus, engine: E
     fail, ok = signals(bus)
     assert (fail.state, fail.values) == (State.SIGNAL, {"user": "jane"})
     assert fail.correlations == {MANY: State.ALERT, BROKEN: State.ALERT}
-    assert ok.correlations == {BROKEN: State.ALERT}
+    assert ok.correlations == {BROKEN: State.ALERT, FEW: State.ALERT}
     assert b'"action":"fail"' in bytes(fail.body)
 
 
@@ -171,7 +174,7 @@ def test_correlations_alert_on_their_group_with_all_their_events(
     bus: EmbeddedBus, engine: Engine, tmp_path: Path
 ) -> None:
     detect(bus, engine, *ATTACK, line(20, "fail", 5, "john"))
-    correlate(bus, tmp_path, engine.correlations)
+    correlate(bus, tmp_path, engine)
 
     found = alerts(bus)
     assert found.keys() == {MANY, BROKEN}
@@ -194,8 +197,8 @@ def test_order_redelivery_and_restarts_change_no_alert(
     for number in range(len(shuffled)):
         detect(bus, engine, *shuffled[: number + 1])
         if draw.random() < 0.5:
-            correlate(bus, tmp_path, engine.correlations)
-    correlate(bus, tmp_path, engine.correlations)
+            correlate(bus, tmp_path, engine)
+    correlate(bus, tmp_path, engine)
 
     found = alerts(bus)
 
@@ -209,12 +212,12 @@ def test_a_restarted_stage_says_again_nothing_that_was_said(
     bus: EmbeddedBus, engine: Engine, tmp_path: Path
 ) -> None:
     detect(bus, engine, *ATTACK)
-    correlate(bus, tmp_path, engine.correlations)
+    correlate(bus, tmp_path, engine)
     said = lines_of(bus, "alerts.school")
 
-    correlate(bus, tmp_path, engine.correlations)
+    correlate(bus, tmp_path, engine)
     detect(bus, engine, *ATTACK[:1])
-    correlate(bus, tmp_path, engine.correlations)
+    correlate(bus, tmp_path, engine)
 
     assert lines_of(bus, "alerts.school") == said
 
@@ -225,7 +228,7 @@ def test_a_correlation_in_state_signal_serves_others_and_alerts_nobody(
     quiet = Policy(tenant="school", version=1, states={MANY: State.SIGNAL})
 
     detect(bus, engine, *ATTACK, policy=quiet)
-    correlate(bus, tmp_path, engine.correlations)
+    correlate(bus, tmp_path, engine)
 
     assert alerts(bus).keys() == {BROKEN}
 
@@ -237,13 +240,140 @@ def test_an_event_a_week_late_takes_no_part(
     late = [line(n, "fail", n * 10 - week, late=week) for n in range(3)]
 
     detect(bus, engine, *late)
-    correlate(bus, tmp_path, engine.correlations)
+    correlate(bus, tmp_path, engine)
 
     assert alerts(bus) == {}
 
 
-def test_what_waits_for_its_windows_end_is_for_files_only(engine: Engine) -> None:
-    running = live(engine.correlations)
+def tick(at: float, source: str = "web-1") -> bytes:
+    received = timestamp(START + timedelta(seconds=at))
+    return msgspec.json.encode(Tick(v=1, tenant="school", source=source, received=received))
 
-    assert {each.info.id for each in running} == {MANY, BROKEN}
-    assert reach(running) == 600
+
+def say(bus: EmbeddedBus, *ticks: bytes) -> None:
+    """What detection passes on."""
+    with contextlib.closing(bus.producer()) as producer:
+        producer.send("signals.school", b"\n".join(ticks), headers={"kind": "tick"})
+
+
+@pytest.fixture
+def later(bus: EmbeddedBus) -> None:
+    """The bus's time is tomorrow, so that ticks of today are none of the future."""
+    bus._clock = lambda: START.timestamp() + 86_400
+
+
+ONCE = line(9, "ok", 60)
+
+
+@pytest.mark.usefixtures("later")
+def test_the_last_thing_seen_for_hours_still_alerts_as_its_source_ticks_on(
+    bus: EmbeddedBus, engine: Engine, tmp_path: Path
+) -> None:
+    detect(bus, engine, ONCE)
+    say(bus, tick(300), tick(360 + 29))
+    correlate(bus, tmp_path, engine)
+    assert alerts(bus) == {}
+
+    say(bus, tick(8 * 3600))
+    correlate(bus, tmp_path, engine)
+
+    few = alerts(bus)[FEW]
+    assert (few.count, few.hour, few.entity) == (1, "2026-11-24T13", Entity("user", "jane"))
+
+
+@pytest.mark.usefixtures("later")
+def test_a_window_waits_for_every_source_but_not_for_one_that_has_gone_silent(
+    bus: EmbeddedBus, engine: Engine, tmp_path: Path
+) -> None:
+    detect(bus, engine, ONCE)
+    say(bus, tick(350, "slow"), tick(395))
+    correlate(bus, tmp_path, engine)
+    assert alerts(bus) == {}
+
+    say(bus, tick(350 + 301))
+    correlate(bus, tmp_path, engine)
+
+    assert alerts(bus).keys() == {FEW}
+
+
+@pytest.mark.usefixtures("later")
+def test_what_comes_after_the_decision_withdraws_an_alert_that_was_not_true(
+    bus: EmbeddedBus, engine: Engine, tmp_path: Path
+) -> None:
+    detect(bus, engine, ONCE)
+    say(bus, tick(500))
+    correlate(bus, tmp_path, engine)
+    before = alerts(bus)[FEW]
+
+    detect(bus, engine, line(10, "ok", 70, late=600), line(11, "ok", 80, late=600))
+    say(bus, tick(800))
+    correlate(bus, tmp_path, engine)
+
+    after = alerts(bus)[FEW]
+    assert after.revision > before.revision
+    assert after == msgspec.structs.replace(before, revision=after.revision, marks=(WITHDRAWN,))
+
+
+@pytest.mark.usefixtures("later")
+@pytest.mark.parametrize("seed", range(6))
+def test_falling_conditions_say_the_same_in_any_order_with_any_restarts(
+    seed: int, bus: EmbeddedBus, engine: Engine, tmp_path: Path
+) -> None:
+    """Three `ok` of jane are not few, one of john is; told early or late, withdrawn or not."""
+    draw = random.Random(seed)
+    lines = [line(n, "ok", 60 + n * 10, late=n * 300) for n in range(3)]
+    lines.append(line(7, "ok", 90, "john"))
+    for number, each in enumerate(draw.sample(lines, len(lines))):
+        detect(bus, engine, *lines[: draw.randrange(2)], each)
+        say(bus, tick(400 + number * 50))
+        if draw.random() < 0.6:
+            correlate(bus, tmp_path, engine)
+    say(bus, tick(7200))
+    correlate(bus, tmp_path, engine)
+
+    newest: dict[str, Alert] = {}
+    for each in lines_of(bus, "alerts.school"):
+        alert = msgspec.json.decode(each, type=Alert)
+        if alert.id not in newest or newest[alert.id].revision <= alert.revision:
+            newest[alert.id] = alert
+    standing = [each for each in newest.values() if WITHDRAWN not in each.marks]
+    assert [(each.entity.name, each.count) for each in standing] == [("john", 1)]
+
+
+def other(engine: Engine, version: str, **changes: Any) -> Engine:
+    """The same rules as another version of the set, one correlation of which may have changed."""
+    changed = copy.copy(engine)
+    changed.version = version
+    changed.correlations = [
+        replace(each, **changes) if each.info.id == MANY else each for each in engine.correlations
+    ]
+    return changed
+
+
+def test_a_correlation_that_has_not_changed_goes_on_over_a_switch_and_back(
+    bus: EmbeddedBus, engine: Engine, tmp_path: Path
+) -> None:
+    second = other(engine, "v2", info=replace(engine.correlations[0].info, title="Renamed"))
+
+    detect(bus, engine, ATTACK[0])
+    detect(bus, second, *ATTACK[:2])
+    correlate(bus, tmp_path, engine, v2=second)
+    detect(bus, engine, ATTACK[2])
+    correlate(bus, tmp_path, engine, v2=second)
+
+    assert (alerts(bus)[MANY].count, alerts(bus)[MANY].title) == (3, "C")
+
+
+def test_a_correlation_that_has_changed_begins_anew_and_is_found_again_on_the_way_back(
+    bus: EmbeddedBus, engine: Engine, tmp_path: Path
+) -> None:
+    second = other(engine, "v2", threshold=2)
+
+    detect(bus, engine, *ATTACK[:2])
+    detect(bus, second, line(30, "fail", 20))
+    correlate(bus, tmp_path, engine, v2=second)
+    assert alerts(bus) == {}
+    detect(bus, engine, ATTACK[3])
+    correlate(bus, tmp_path, engine, v2=second)
+
+    assert alerts(bus)[MANY].count == 3

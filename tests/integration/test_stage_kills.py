@@ -59,7 +59,8 @@ CORRELATION = (
     BEGIN
     + """
 from detection.correlation import Correlation
-run(bus, Correlation(bus, folder / "seen.sqlite"), group="correlation", topics="signals.",
+from tests.rule_sets import Sets
+run(bus, Correlation(bus, folder / "seen.sqlite", Sets()), group="correlation", topics="signals.",
     stage="correlation", stop=stop, batch=7)
 """
 )

@@ -86,6 +86,10 @@ class Names:
 
 CANARIES = tuple(field.name for field in dataclasses.fields(Names))
 BIRCH_TEXTS = tuple(map(canary, CANARIES))
+EXCEPTION = """title: What an account may do
+logsource: {{product: windows}}
+filter: {{rules: any, account: {{User: '{account}'}}, condition: not account}}
+"""
 NAMES = {
     ALDER: Names(
         name="Alder Council",
@@ -282,6 +286,9 @@ def _build_tenant(city: City, tenant: str) -> Things:
     )
     asset = Asset(kind="host", name=names.asset, owner=names.assetowner, criticality="critical")
     services.assets(OPERATOR).replace(tenant, [asset])
+    own = services.own_rules(OPERATOR)
+    own.set_lists(tenant, {"owners": [names.assetowner]})
+    own.set_exceptions(tenant, {"owned": EXCEPTION.format(account=names.account)})
     lines = [event_line(tenant, number, minutes) for number, minutes in ((0, 0), (900, 899))]
     city.store.bind(tenant).write(list(map(stored, lines)))
     waiting, judged = alert(tenant), alert(tenant, 1)

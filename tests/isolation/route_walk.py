@@ -83,6 +83,10 @@ def bodies(things: Things) -> Mapping[str, Any]:
         "PUT /api/v1/tenants/{tenant}/assets": [{"kind": "host", "name": "ws-2"}],
         "PUT /api/v1/tenants/{tenant}/assets.csv": b"kind,name\nhost,ws-3\n",
         "PUT /api/v1/tenants/{tenant}/rules": {"states": {RULE: "signal"}},
+        "PUT /api/v1/tenants/{tenant}/lists": {"lists": {"admins": ["root"]}},
+        "PUT /api/v1/tenants/{tenant}/exceptions": {"exceptions": {"backup": EXCEPTION}},
+        "POST /tenants/{tenant}/own-rules/list": {"name": "admins", "values": "root"},
+        "POST /tenants/{tenant}/own-rules/exception": {"name": "backup", "text": EXCEPTION},
         "POST /api/v1/alerts/{alert}/verdict": verdict,
         "POST /api/v1/alerts/{alert}/notes": note,
         "POST /sign-in": {
@@ -107,6 +111,10 @@ def queries(things: Things) -> Mapping[str, Any]:
     }
 
 
+EXCEPTION = """title: Backups may
+logsource: {product: windows}
+filter: {rules: any, account: {User: backup}, condition: not account}
+"""
 NO_BODY = frozenset(
     {
         "POST /api/v1/users/{user}/password",

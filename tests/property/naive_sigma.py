@@ -25,16 +25,18 @@ TIME = {
     "month": lambda t: t.month,
     "year": lambda t: t.year,
 }
-ENCODE = {
-    "wide": lambda s: "".join(c + "\0" for c in s),
-    "utf16le": lambda s: "".join(c + "\0" for c in s),
-    "utf16be": lambda s: "".join("\0" + c for c in s),
-}
+ENCODE = {"wide": "utf-16-le", "utf16le": "utf-16-le", "utf16be": "utf-16-be", "utf16": "utf-16-le"}
+Lists = dict[str, list[str]]
 
 
-def matches(document: dict[str, Any], event: dict[str, Any]) -> bool:
-    """Whether a rule's document matches an event (whose log source is taken for given)."""
-    detection = document["detection"]
+def matches(document: dict[str, Any], event: dict[str, Any], lists: Lists | None = None) -> bool:
+    """Whether a rule's document matches an event (whose log source is taken for given).
+
+    `lists` are the values of placeholders; a rule that asks for a list that is not there is none.
+    """
+    detection = expanded(document["detection"], lists or {})
+    if detection is None:
+        return False
     conditions = detection["condition"]
     several = conditions if isinstance(conditions, list) else [conditions]
     truth = {
@@ -43,6 +45,36 @@ def matches(document: dict[str, Any], event: dict[str, Any]) -> bool:
         if name != "condition"
     }
     return any(condition(text, truth) for text in several)
+
+
+def expanded(detection: Any, lists: Lists) -> Any:
+    """The detection with each value of a list in the place of its `%name%`; None without a list."""
+    if isinstance(detection, list):
+        made = [expanded(each, lists) for each in detection]
+        return None if None in made else made
+    if not isinstance(detection, dict):
+        return detection
+    made = {}
+    for key, value in detection.items():
+        asks = "expand" in key.split("|")
+        made[key] = filled(value, lists) if asks else expanded(value, lists)
+        if made[key] is None and value is not None:
+            return None
+    return made
+
+
+def filled(value: Any, lists: Lists) -> Any:
+    values = value if isinstance(value, list) else [value]
+    while names := [name for each in values for name in re.findall("%([a-z]+)%", each)]:
+        if any(name not in lists for name in names):
+            return None
+        first = names[0]
+        values = [
+            each.replace(f"%{first}%", instead, 1)
+            for each in values
+            for instead in (lists[first] if f"%{first}%" in each else [""])
+        ]
+    return values
 
 
 def condition(written: str, truth: dict[str, bool]) -> bool:
@@ -165,17 +197,24 @@ def holds(value: Any, modifiers: list[str], content: str) -> bool:
 def variants(value: Any, modifiers: list[str]) -> list[list[str]]:
     """What a value may also be, each as a list of literal texts, `*` and `?` (as 1-tuples)."""
     parts = wild(value)
-    for name, encode in ENCODE.items():
-        if name in modifiers:
-            parts = [part if part in WILDCARDS else encode(part) for part in parts]
+    alphabet = "utf-8"
+    for name in {*ENCODE} & {*modifiers}:
+        parts = [part if part in WILDCARDS else as_bytes(part, ENCODE[name]) for part in parts]
+        parts = ["\xff\xfe", *parts] if name == "utf16" else parts
+        alphabet = "latin-1"
+    data = "".join(parts).encode(alphabet, "surrogatepass") if "base64" in str(modifiers) else b""
     if "base64" in modifiers:
-        return [[base64.b64encode("".join(parts).encode()).decode()]]
+        return [[base64.b64encode(data).decode()]]
     if "base64offset" in modifiers:
-        data = "".join(parts).encode()
         return [[offset(data, shift)] for shift in range(3)]
     if "windash" in modifiers:
         return [list(each) for each in product(*(dashes(part) for part in parts))]
     return [parts]
+
+
+def as_bytes(part: str, encoding: str) -> str:
+    """Every byte of the encoding as one character."""
+    return part.encode(encoding, "surrogatepass").decode("latin-1")
 
 
 def offset(data: bytes, shift: int) -> str:
@@ -280,7 +319,7 @@ def leaves(value: Any) -> list[Any]:
 def text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
 
@@ -296,7 +335,8 @@ def time(content: str) -> datetime | None:
     number = numeric(content)
     try:
         if number is not None:
-            return datetime.fromtimestamp(number, UTC)
+            unit = 1e6 if abs(number) >= 1e14 else 1e3 if abs(number) >= 1e11 else 1
+            return datetime.fromtimestamp(number / unit, UTC)
         moment = datetime.fromisoformat(content)
     except (ValueError, OverflowError, OSError):
         return None

@@ -20,6 +20,7 @@ from detection.correlation import Correlation
 from detection.policy import State
 from detection.signal import Entity, Place, Signal, signal_id
 from detection.tally import moment
+from tests.rule_sets import Sets
 
 START = datetime(2026, 11, 24, 13, tzinfo=UTC)
 TENANTS = ("council", "school")
@@ -155,7 +156,7 @@ class Stage:
 
     def __init__(self, bus: EmbeddedBus, scratch: Path) -> None:
         self.bus = bus
-        self.handler = Correlation(bus, scratch)
+        self.handler = Correlation(bus, scratch, Sets())
         self.join()
 
     def join(self) -> None:

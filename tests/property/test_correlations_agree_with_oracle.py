@@ -2,13 +2,13 @@
 
 import itertools
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detection.sigma.correlate import HOUR, Correlator
+from detection.sigma.correlate import HOUR, Correlator, Found
 from detection.sigma.measure import SECOND
 from rules.correlations import Correlation, read_correlation, resolve
 from rules.documents import Document
@@ -16,8 +16,9 @@ from rules.documents import Document
 RULES = {name: f"00000000-0000-4000-8000-00000000000{number}" for number, name in enumerate("abc")}
 OWN = "00000000-0000-4000-8000-000000000009"
 OUTER = "00000000-0000-4000-8000-00000000000f"
-START = 490_000 * HOUR - 30 * SECOND
-"""So near to a full hour that bursts lie across it."""
+START = 490_008 * HOUR - 30 * SECOND
+"""So near to midnight that bursts lie across it."""
+DAY = 24 * HOUR
 SPAN = 20
 
 
@@ -40,7 +41,7 @@ def correlation(content: dict[str, Any], *, identity: str = OWN) -> Correlation:
 def settled(*found: Correlation) -> list[Correlation]:
     faults: list[Any] = []
     names = {name: [identity] for name, identity in RULES.items()}
-    names |= {OWN: [OWN], OUTER: [OUTER]}
+    names |= {OWN: [OWN], "own": [OWN], OUTER: [OUTER]}
     stand = resolve(found, names, faults)
     assert not faults
     return stand
@@ -186,16 +187,29 @@ def rising(content: dict[str, Any], found: list[Match]) -> dict[tuple[Any, ...],
 
 
 def ended(content: dict[str, Any], found: list[Match]) -> dict[tuple[Any, ...], set[str]]:
-    """Events by group and start of every window that the first match after the last opens."""
+    """Events by group and hour of every window, the first match of a day opening one too."""
     expected: dict[tuple[Any, ...], set[str]] = {}
     for key, mine in groups(content, found).items():
-        rest = mine
-        while rest:
-            start = rest[0].time
-            window = [m for m in rest if m.time <= start + SPAN * SECOND]
-            rest = rest[len(window) :]
+        closes = day = -1
+        for opens in sorted({match.time for match in mine}):
+            if opens <= closes and opens // DAY == day:
+                continue
+            day, closes = opens // DAY, opens + SPAN * SECOND
+            window = [m for m in mine if opens <= m.time <= closes]
             if true_of(content, window, None):
-                expected[key, start] = {match.event for match in window}
+                events = {match.event for match in window}
+                expected.setdefault((key, closes // HOUR * HOUR), set()).update(events)
+    return expected
+
+
+def silent(content: dict[str, Any], found: list[Match]) -> dict[tuple[Any, ...], set[str]]:
+    """The last events before every stretch of time in which none of the group came."""
+    expected: dict[tuple[Any, ...], set[str]] = {}
+    for key, mine in groups(content, found).items():
+        for last in mine:
+            closes = last.time + SPAN * SECOND
+            if not any(last.time < m.time <= closes for m in mine):
+                expected.setdefault((key, closes // HOUR * HOUR), set()).add(last.event)
     return expected
 
 
@@ -204,19 +218,28 @@ def feed(correlator: Correlator, match: Match) -> None:
     correlator.add(RULES[match.rule], match.event, match.time, fields)
 
 
-def found_by(correlator: Correlator, arrivals: list[Match], looks: int) -> dict[Any, set[str]]:
-    """The last word on each finding, where every so many matches it is asked what is new."""
+def found_by(
+    correlator: Correlator, arrivals: list[Match], looks: int, watermarks: Sequence[int] = ()
+) -> dict[Any, set[str]]:
+    """The last word on each finding, where every so many matches it is asked what is new.
+
+    Before each of the first matches so much time is said to have passed.
+    """
     words: dict[Any, set[str]] = {}
 
-    def note(found: Iterable[Any]) -> None:
+    def note(found: Iterable[Found]) -> None:
         for each in found:
             where = (each.bucket.correlation, each.bucket.group, each.bucket.start)
             assert [hit.time for hit in each.hits] == sorted(hit.time for hit in each.hits)
             events = {hit.event for hit in each.hits}
-            assert words.get(where, set()) <= events
-            words[where] = events
+            if each.withdrawn:
+                assert words.pop(where) == events
+            else:
+                words[where] = events
 
     for number, match in enumerate(arrivals):
+        if number < len(watermarks):
+            correlator.advance(START + watermarks[number] * SECOND)
         feed(correlator, match)
         if number % looks == 0:
             note(correlator.take())
@@ -239,15 +262,78 @@ def test_what_can_only_come_true_is_found_whatever_the_order_and_repeats(
     assert words == rising(content, found)
 
 
-@given(ENDED | DENYING, matches(), st.data())
-def test_what_needs_its_windows_end_is_found_at_the_end(
-    content: dict[str, Any], found: list[Match], data: st.DataObject
+SILENCES = ({"eq": 0}, {"lt": 1}, {"lte": 0})
+SILENT = st.sampled_from(SILENCES).map(
+    lambda condition: {**BY_USER, "type": "event_count", "condition": condition}
+)
+WATERMARKS = st.lists(st.integers(0, 90), max_size=20)
+
+
+@given(ENDED | DENYING, matches(), st.data(), st.integers(1, 5), WATERMARKS)
+def test_what_needs_its_windows_end_is_found_however_late_its_matches_come(
+    content: dict[str, Any],
+    found: list[Match],
+    data: st.DataObject,
+    looks: int,
+    watermarks: list[int],
+) -> None:
+    """Whatever was decided too early is mended, and withdrawn where it is not true."""
+    arrivals = data.draw(st.permutations(found + data.draw(st.lists(st.sampled_from(found)))))
+    correlator = Correlator(settled(correlation(content)))
+
+    words = own(found_by(correlator, arrivals, looks, watermarks))
+
+    silence = content["type"] == "event_count" and content["condition"] in SILENCES
+    assert words == (silent if silence else ended)(content, found)
+
+
+@given(SILENT, matches(), st.data(), st.integers(1, 5), WATERMARKS)
+def test_silence_names_the_last_event_before_it(
+    content: dict[str, Any],
+    found: list[Match],
+    data: st.DataObject,
+    looks: int,
+    watermarks: list[int],
 ) -> None:
     arrivals = data.draw(st.permutations(found + data.draw(st.lists(st.sampled_from(found)))))
+    correlator = Correlator(settled(correlation(content)))
 
-    words = own(found_by(Correlator(settled(correlation(content))), arrivals, 3))
+    words = own(found_by(correlator, arrivals, looks, watermarks))
 
-    assert words == ended(content, found)
+    assert words == silent(content, found)
+
+
+INNER = COUNTED | ENDED | DENYING | SILENT
+OUTER_KINDS = st.sampled_from(
+    [
+        {"type": "temporal_ordered"},
+        {"type": "temporal"},
+        {"type": "event_count", "condition": {"lt": 3}},
+        {"type": "temporal", "condition": "b and not own"},
+    ]
+)
+
+
+@given(INNER, OUTER_KINDS, matches(), st.data(), st.integers(1, 5), WATERMARKS)
+def test_correlations_of_correlations_of_every_kind_say_the_same_in_any_order(
+    inner_content: dict[str, Any],
+    outer_content: dict[str, Any],
+    found: list[Match],
+    data: st.DataObject,
+    looks: int,
+    watermarks: list[int],
+) -> None:
+    inner = correlation({**inner_content, "rules": ["a", "c", "b"], "group-by": ["user"]})
+    outer = correlation(
+        {"timespan": "30s", "group-by": ["user"], "rules": ["own", "b"], **outer_content},
+        identity=OUTER,
+    )
+    arrivals = data.draw(st.permutations(found + data.draw(st.lists(st.sampled_from(found)))))
+    in_order = sorted(found, key=lambda m: m.time)
+
+    words = found_by(Correlator(settled(outer, inner)), arrivals, looks, watermarks)
+
+    assert words == found_by(Correlator(settled(outer, inner)), in_order, 100)
 
 
 @given(matches(), st.data(), st.integers(1, 5))

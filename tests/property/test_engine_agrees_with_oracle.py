@@ -1,6 +1,7 @@
 """The engine, made to be quick, against an evaluator made to be obvious."""
 
 import json
+import os
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -84,6 +85,8 @@ REGEXES = st.sampled_from(
         "é",
     ]
 )
+LONGER = 25
+"""Times as many cases in the profile `long`, new ones each time."""
 ONE_OR_MORE = {"min_size": 1, "max_size": 3}
 
 
@@ -175,10 +178,11 @@ def rule_of(detection: dict[str, Any], number: int = 0) -> dict[str, Any]:
     }
 
 
-def engine_of(*documents: dict[str, Any]) -> Engine:
+def engine_of(*documents: dict[str, Any], lists: dict[str, list[str]] | None = None) -> Engine:
     faults: list[Any] = []
     rules = [parse(Document("rule.yml", 1, document, {}), faults) for document in documents]
-    engine = build(Catalog([rule for rule in rules if rule], faults), "test")
+    catalog = Catalog([rule for rule in rules if rule], faults=faults)
+    engine = build(catalog, "test", lists=lists)
     assert not engine.faults, engine.faults
     return engine
 
@@ -192,7 +196,7 @@ def no_stored_databases() -> Iterator[None]:
 
 def quick(cases: int) -> settings:
     return settings(
-        max_examples=cases,
+        max_examples=cases * LONGER if os.environ.get("HYPOTHESIS_PROFILE") == "long" else cases,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )

@@ -17,7 +17,7 @@ from collectors.recognise import logsources
 from deploy.demo.city import CITY
 from deploy.demo.timeline import load as samples
 from detection.policy import Policy, State
-from detection.sigma.ruleset import Engine, load
+from detection.sigma import Engine, load
 from tenants.source_kinds import source_kinds
 
 LIBRARY = Path(rules.__file__).parent / "library"

@@ -13,7 +13,7 @@ from collectors.formats import parse
 from collectors.logsource import LogSource
 from collectors.recognise import logsources
 from detection.policy import QUIET_LEVELS
-from detection.sigma.ruleset import Engine, load
+from detection.sigma import Engine, load
 from tenants.source_kinds import source_kinds
 
 LIBRARY = Path(rules.__file__).parent / "library"

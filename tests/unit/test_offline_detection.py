@@ -230,3 +230,22 @@ def test_events_come_from_standard_input_too(rules: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     [match] = map(json.loads, ran.stdout.splitlines())
     assert (match["file"], match["event"]) == ("-", 1)
+
+
+def test_events_of_another_schema_match_by_the_names_of_rules(rules: Path, tmp_path: Path) -> None:
+    events = tmp_path / "ecs.ndjson"
+    shaped = {"logsource": HIT["logsource"], "process": {"executable": HIT["Image"]}}
+    events.write_text(json.dumps(shaped) + "\nno event\n")
+
+    assert run(rules, events).matches == []
+    assert [match["event"] for match in run(rules, events, schema="ecs").matches] == [0]
+
+
+def test_a_schema_that_is_not_known_is_a_wrong_call(rules: Path, tmp_path: Path) -> None:
+    events = tmp_path / "events.ndjson"
+    events.write_text("")
+
+    outcome = run(rules, events, schema="telepathy")
+
+    assert outcome.code == 2
+    assert "no schema called 'telepathy'; known: ecs, ocsf" in outcome.errors

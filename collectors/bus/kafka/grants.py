@@ -8,7 +8,7 @@ from collectors.bus.kafka.book import GROUP_MARK, RETENTION_GROUP
 from collectors.bus.kafka.cluster import GROUPS_TOPIC
 
 TENANT: Final = re.compile(r"[a-z][a-z0-9]{1,30}")
-KINDS: Final = ("events.", "signals.", "alerts.", "dead.")
+KINDS: Final = ("events.", "signals.", "behaviour.", "alerts.", "dead.")
 STAGE_USER: Final = "citysoc-"
 """What the names of stages begin with; no tenant's id has a hyphen, so none can be one."""
 
@@ -36,7 +36,7 @@ class Needs(NamedTuple):
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
-    group: str = ""
+    groups: tuple[str, ...] = ()
     makes: bool = False
     """Whether it makes topics, and notes in the name of a group what they keep."""
     tidies: bool = False
@@ -45,10 +45,15 @@ class Needs(NamedTuple):
 
 STAGES: Final = {
     "collectors": Needs(writes=("events.",), makes=True),
-    "detection": Needs(reads=("events.",), writes=("signals.", "dead."), group="detection"),
-    "correlation": Needs(reads=("signals.",), writes=("alerts.", "dead."), group="correlation"),
-    "indexer": Needs(reads=("events.",), writes=("dead.",), group="indexer", tidies=True),
-    "serve": Needs(reads=("alerts.",), writes=("events.", "dead."), group="triage", makes=True),
+    "detection": Needs(reads=("events.",), writes=("signals.", "dead."), groups=("detection",)),
+    "correlation": Needs(reads=("signals.",), writes=("alerts.", "dead."), groups=("correlation",)),
+    "indexer": Needs(reads=("events.",), writes=("dead.",), groups=("indexer",), tidies=True),
+    "anomaly": Needs(
+        reads=("events.", "alerts.", "behaviour."),
+        writes=("behaviour.", "alerts.", "dead."),
+        groups=("anomaly", "anomaly-alerts", "anomaly-behaviour"),
+    ),
+    "serve": Needs(reads=("alerts.",), writes=("events.", "dead."), groups=("triage",), makes=True),
 }
 
 
@@ -75,7 +80,7 @@ def ours(grant: Grant, *, prefix: str = "") -> bool:
 def bears_on_us(grant: Grant, tenants: Iterable[str], *, prefix: str = "") -> bool:
     """Whether it lets somebody at a topic of these tenants or at a group of ours."""
     topics = [f"{prefix}{kind}{tenant}" for tenant in tenants for kind in KINDS]
-    groups = [f"{prefix}{needs.group}" for needs in STAGES.values() if needs.group]
+    groups = [f"{prefix}{name}" for needs in STAGES.values() for name in needs.groups]
     return any(grant.covers("topic", name) for name in topics) or any(
         grant.covers("group", name) for name in groups
     )
@@ -98,12 +103,12 @@ def _of_stage(principal: str, needs: Needs, prefix: str) -> Iterator[Grant]:
 
     yield from topics("READ", needs.reads)
     yield from topics("WRITE", needs.writes)
-    if needs.group or needs.tidies:
+    if needs.groups or needs.tidies:
         for operation in ("CREATE", "READ"):
             yield Grant(principal, operation, "topic", prefix + GROUPS_TOPIC)
-    if needs.group:
-        yield group(needs.group)
-        yield group(needs.group + GROUP_MARK)
+    for name in needs.groups:
+        yield group(name)
+        yield group(name + GROUP_MARK)
     if needs.makes:
         # Kafka lets a note stand beside a topic only for those who may read it
         for operation in ("CREATE", "ALTER", "ALTER_CONFIGS", "READ"):
@@ -113,7 +118,6 @@ def _of_stage(principal: str, needs: Needs, prefix: str) -> Iterator[Grant]:
         for operation in ("READ", "DELETE"):
             yield from topics(operation, KINDS)
         yield group(RETENTION_GROUP)
-        for other in STAGES.values():
-            if other.group:
-                yield group(other.group)
-                yield group(other.group + GROUP_MARK)
+        for name in (name for other in STAGES.values() for name in other.groups):
+            yield group(name)
+            yield group(name + GROUP_MARK)

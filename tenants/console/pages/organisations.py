@@ -54,6 +54,7 @@ def tenant_page(
     found = services.onboarding(principal).tenant(tenant)
     sources = services.onboarding(principal).sources(tenant)
     assets = services.assets(principal).assets(tenant)
+    own = services.own_rules(principal).own(tenant)
     audit = services.audit(principal).of_tenant(tenant, cursor=cursor, limit=AUDIT)
     names = visit.names()
     open_items = visit.desk.counts().by_tenant.get(tenant, 0)
@@ -72,6 +73,11 @@ def tenant_page(
                 "link": f"/tenants/{tenant}/sources",
             },
             {"number": len(assets), "name": "registered assets", "link": "#assets"},
+            {
+                "number": len(own.lists) + len(own.exceptions),
+                "name": "lists and exceptions",
+                "link": f"/tenants/{tenant}/own-rules",
+            },
         ],
         "assets": assets[:ASSETS],
         "assets_more": f"And {more:,} more." if more > 0 else "",

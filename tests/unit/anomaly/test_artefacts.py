@@ -16,15 +16,11 @@ def manifest(day: str = "2026-11-24", tenant: str = "council") -> Manifest:
     return Manifest(
         tenant=tenant,
         profile="windows_security",
-        version="",
+        version=f"{day.replace('-', '')}-0a1b2c3d4e5f",
         day=day,
-        scikit_learn="",
         schema="s",
-        sha256="",
         windows=400,
         entities=12,
-        first="2026-11-10",
-        last=day,
     )
 
 

@@ -50,7 +50,7 @@ def test_every_tenant_has_its_topics(database: Database, bus: EmbeddedBus) -> No
 
     assert bus.topics() == {
         f"{kind}.{tenant}": 3 if kind == "events" else 1
-        for kind in ("events", "signals", "alerts", "dead")
+        for kind in ("events", "signals", "behaviour", "alerts", "dead")
         for tenant in ("council", "school")
     }
 

@@ -1,0 +1,91 @@
+"""What was learned of one organisation, from what, and what is kept of it: for people to read."""
+
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from deploy.behaviour import FOLDER, open_shelf
+from deploy.settings import Settings
+from detection.anomaly.checkpoint import CheckpointFiles
+from detection.anomaly.library import library
+from detection.anomaly.profile import Profile
+from detection.anomaly.shelf import Version
+from detection.anomaly.tenant import Kept, KeptProfile, to_bytes
+
+EPOCH: Final = date(1970, 1, 1).toordinal()
+NEVER: Final = (
+    "Never shared with other organisations: names of hosts, users or addresses, values of any "
+    "field, counts, models. Erased with the organisation, and by evicting what is long silent."
+)
+
+
+class Learned(msgspec.Struct, frozen=True, kw_only=True):
+    """One profile."""
+
+    profile: str
+    watches: str
+    """Whose behaviour, and by which field."""
+    counts: list[str]
+    """The facets, by their fields."""
+    entities: int
+    windows: int
+    in_force: str
+    """The version that judges now, empty while it is still learning."""
+    held: bool
+    """Whether an operator went back to it and holds it there."""
+    alerts_by_day: dict[str, int]
+    models: list[Version]
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """A model card."""
+
+    tenant: str
+    budget: float
+    """Alerts a day."""
+    contributes: bool
+    learned: list[Learned]
+    bytes_kept: int
+    off: list[str]
+    """Views that raise no alerts here."""
+    data_protection: str = NEVER
+
+
+def model_card(settings: Settings, tenant: str) -> Card:
+    """From what is on disk; the running stage writes it every few minutes of the log."""
+    files = CheckpointFiles(settings.data / FOLDER / "state")
+    kept = files.load(tenant) or Kept(tenant)
+    shelf = open_shelf(settings)
+    profiles = {each.profile.name: each.profile for each in library()}
+    return Card(
+        tenant=tenant,
+        budget=settings.anomaly.budget(tenant),
+        contributes=settings.anomaly.of(tenant).contributes,
+        learned=[
+            _learned(profiles[name], found, shelf.versions(tenant, name))
+            for name, found in sorted(kept.profiles.items())
+            if name in profiles
+        ],
+        bytes_kept=len(to_bytes(kept)),
+        off=kept.off,
+    )
+
+
+def _learned(profile: Profile, kept: KeptProfile, models: list[Version]) -> Learned:
+    watch = kept.watch
+    return Learned(
+        profile=profile.name,
+        watches=f"{profile.kind} by {profile.entity}",
+        counts=[f"{each.name}: {' + '.join(each.fields)}" for each in profile.facets],
+        entities=len(watch.state.entities) if watch else 0,
+        windows=watch.count if watch else 0,
+        in_force=kept.nights.version,
+        held=kept.nights.held,
+        alerts_by_day={_day(day): count for day, count in sorted(kept.alerting.days.items())},
+        models=models,
+    )
+
+
+def _day(number: int) -> str:
+    return date.fromordinal(EPOCH + number).isoformat()

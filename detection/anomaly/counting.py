@@ -1,0 +1,188 @@
+"""The first half of the stage: each record of events becomes one line of window counts."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from collectors import event, tick
+from collectors.bus.contract import Bus, Malformed, Partition, Record
+from collectors.bus.outbox import Letter, Outbox
+from collectors.event import Soc
+from collectors.logsource import LogSource
+from detection.alert import Alert
+from detection.anomaly.library import ALERTS, KINDS, Watched, library
+from detection.anomaly.part import Part, encode
+from detection.anomaly.profile import Observe, observer
+from detection.anomaly.window import Window, to_bytes
+from detection.policy import Policy, State
+from detection.tally import moment
+from detection.unusual import RULE, VIEWS
+
+BEHAVIOUR = "behaviour."
+
+
+class Policies(Protocol):
+    """Every version of every tenant's policy that was ever announced. May raise Overloaded."""
+
+    def policy(self, tenant: str, version: int) -> Policy:
+        """One version. Raises KeyError for one that never was."""
+
+
+class Counting:
+    """Handler of the group `anomaly` (see collectors.bus.loop); keeps nothing between records."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        policies: Policies,
+        budget: Callable[[str], float],
+        watched: Sequence[Watched] | None = None,
+    ) -> None:
+        """`budget` is how many alerts a day a tenant may cost; it travels with the counts, so that
+        a rebuild sees the same."""
+        self._producer = bus.producer()
+        self._outbox = Outbox(self._producer)
+        self._policies = policies
+        self._budget = budget
+        self._watched = library() if watched is None else watched
+        self._watching: dict[tuple[str, tuple[str, ...]], tuple[tuple[Watched, Observe], ...]] = {}
+
+    def handle(self, records: Sequence[Record]) -> None:
+        """Count the events of each record; detection sets aside the lines that are none."""
+        for record in records:
+            kind, _, tenant = record.partition.topic.partition(".")
+            part = self._part(record, kind, tenant)
+            if part is not None:
+                self._outbox.put(Letter(BEHAVIOUR + tenant, encode(part), key=tenant))
+
+    def flush(self) -> None:
+        """Send the counts. Raises Overloaded and keeps them then."""
+        self._outbox.flush()
+
+    def note(self, partition: Partition) -> str:  # noqa: ARG002 - the loop's contract
+        """Nothing: a line names its record, so a repeat is known."""
+        return ""
+
+    def close(self) -> None:
+        """Let go of the bus."""
+        self._producer.close()
+
+    def _part(self, record: Record, topic: str, tenant: str) -> Part | None:
+        """None for what says nothing of behaviour."""
+        place = Part(
+            topic=topic,
+            partition=record.partition.number,
+            offset=record.offset,
+            time=record.time,
+            budget=self._budget(tenant),
+        )
+        if record.kind == "policy":
+            off = self._turned_off(record.value, tenant)
+            return None if off is None else msgspec.structs.replace(place, off=off)
+        if record.kind == tick.KIND:
+            return _ticked(place, record)
+        if record.kind != "events":
+            return None
+        read = _alerts if topic == "alerts" else _events
+        heard: dict[str, dict[str, float]] = {}
+        windows: dict[tuple[str, str, float], Window] = {}
+        for fields, soc in read(record.value, tenant):
+            time = moment(soc.time)
+            for profile in self._count(windows, fields, soc, time):
+                sources = heard.setdefault(profile, {})
+                sources[soc.source] = max(time, sources.get(soc.source, time))
+        parts: dict[str, list[bytes]] = {}
+        for (profile, _, _), window in sorted(windows.items()):
+            parts.setdefault(profile, []).append(to_bytes(window))
+        return msgspec.structs.replace(place, heard=heard, windows=parts)
+
+    def _count(
+        self,
+        windows: dict[tuple[str, str, float], Window],
+        fields: Mapping[str, Any],
+        soc: Soc,
+        time: float,
+    ) -> Iterator[str]:
+        """Count an event in the windows that it belongs to; yields the profiles that watch it."""
+        for watch, observe in self._watched_by(soc.tenant, soc.logsources):
+            observation = observe(fields, time, int(soc.id[:16], 16))
+            entity = observation and watch.name_of(observation.entity)
+            span = watch.profile.window
+            if observation is None or entity is None or span is None:
+                continue
+            start = time // span * span
+            key = watch.profile.name, entity, start
+            if key not in windows:
+                windows[key] = Window(entity, start, start + span)
+            windows[key].add(observation)
+            yield watch.profile.name
+
+    def _watched_by(
+        self, tenant: str, logsources: tuple[str, ...]
+    ) -> tuple[tuple[Watched, Observe], ...]:
+        found = self._watching.get((tenant, logsources))
+        if found is None:
+            if len(self._watching) > 10_000:
+                self._watching.clear()
+            parsed = [LogSource.parse(each) for each in logsources]
+            fitting = [each for each in self._watched if each.sees(parsed)]
+            found = tuple((each, observer(each.profile, tenant)) for each in fitting)
+            self._watching[tenant, logsources] = found
+        return found
+
+    def _turned_off(self, value: bytes, tenant: str) -> list[str] | None:
+        """The views that make no alerts under a policy; None where it was never announced so."""
+        try:
+            policy = msgspec.json.decode(value, type=Policy)
+            known = self._policies.policy(tenant, policy.version)
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+            return None
+        if policy != known:
+            return None
+        states = policy.states
+        return [view for view in VIEWS if states.get(RULE + view, State.ALERT) is not State.ALERT]
+
+
+def _ticked(place: Part, record: Record) -> Part | None:
+    """None for what is no tick; detection sets it aside."""
+    try:
+        heard = {each.source: each.moment for each in tick.ticks(record)}
+    except Malformed:
+        return None
+    return msgspec.structs.replace(place, ticks=heard)
+
+
+def _events(value: bytes, tenant: str) -> Iterator[tuple[Mapping[str, Any], Soc]]:
+    for line in value.split(b"\n"):
+        try:
+            fields, soc = event.decode(line)
+        except ValueError:
+            continue
+        if soc.tenant == tenant:
+            yield fields, soc
+
+
+def _alerts(value: bytes, tenant: str) -> Iterator[tuple[Mapping[str, Any], Soc]]:
+    """Alerts of rules as events; our own are left out, lest the stage watch itself."""
+    for line in value.split(b"\n"):
+        try:
+            alert = _decode_alert(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        if alert.tenant == tenant and alert.unusual is None and alert.entity.kind in _WATCHED:
+            soc = Soc(
+                v=1,
+                id=alert.id,
+                tenant=tenant,
+                source="alerts",
+                received=alert.received,
+                time=alert.first,
+                logsources=(str(ALERTS),),
+            )
+            yield {"rule": alert.rule, "level": alert.level, "entity": alert.entity.name}, soc
+
+
+_decode_alert = msgspec.json.Decoder(Alert).decode
+_WATCHED = frozenset({KINDS["host"]})

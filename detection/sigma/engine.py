@@ -1,0 +1,179 @@
+"""A rule set that matches events: which of its rules hold for one, and quickly so."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from collectors.bus.contract import Malformed
+from collectors.codec import loads
+from collectors.logsource import LogSource
+from detection.sigma.condition import Condition
+from detection.sigma.held import Sets
+from detection.sigma.plan import Plan
+from detection.sigma.scan import Scanners
+from detection.sigma.source import Source
+from detection.sigma.view import Reader, View, suits
+from rules.catalog import RuleInfo
+from rules.correlations import Correlation, unspoken
+from rules.documents import Fault
+
+MEMORY_BYTES = 96 * 1024 * 1024
+"""What the memories of one engine may take before they start afresh."""
+MAX_NAMED = 10_000
+"""Sets of log sources that are remembered by name; senders may declare what they like."""
+LOGSOURCES = b'"logsources":['
+
+
+class Engine:
+    """One immutable rule set with its memories. Not shared between threads."""
+
+    def __init__(
+        self,
+        rules: Sequence[RuleInfo],
+        conditions: Sequence[Condition],
+        sources: Mapping[LogSource, Source],
+        scanners: Scanners,
+        *,
+        version: str,
+        faults: Sequence[Fault] = (),
+        failed: int = 0,
+        notices: Sequence[Fault] = (),
+        memory: int = MEMORY_BYTES,
+        correlations: Sequence[Correlation] = (),
+    ) -> None:
+        self.version = version
+        """32 hex digits over rules, pipelines, lists and engine."""
+        self.rules: Mapping[str, RuleInfo] = {rule.id: rule for rule in rules}
+        self.faults = faults
+        """Why rules were refused."""
+        self.correlations = correlations
+        """Each after those that it refers to; what they say of matches is not said here."""
+        self.unspoken = unspoken(correlations)
+        """Ids of rules and correlations that serve correlations and do not match on their own."""
+        self.failed = failed
+        """How many were."""
+        self.notices = notices
+        """What was loaded and yet will not work as its author may think."""
+        self.forgotten = 0
+        """How often the memories were full and started afresh."""
+        self.infos = tuple(rules)
+        """The rules by the numbers that plans give them."""
+        self.conditions = conditions
+        """Theirs, in the same order."""
+        self._sources = sources
+        self._memory = memory
+        self._scanners = scanners
+        self.sets = Sets()
+        """Of predicates that hold, by the numbers that plans make signatures of."""
+        self._plans: dict[frozenset[LogSource], Plan] = {}
+        self._plan_of: dict[tuple[str, ...] | tuple[LogSource, ...], Plan] = {}
+        self._views: dict[Plan, View] = {}
+        self._readers: dict[bytes, Reader] = {}
+        """By the end of a line up to the bracket that closes its log sources; only a guess."""
+
+    @property
+    def size(self) -> int:
+        """Rules as authors count them: correlations too, an old condition with a pipe once."""
+        old = sum("detection" in each.document.content for each in self.correlations)
+        return len(self.rules) + len(self.correlations) - old
+
+    def match(
+        self, fields: Mapping[str, Any], logsources: Iterable[LogSource], line: bytes = b""
+    ) -> Sequence[RuleInfo]:
+        """The rules that match an event of these log sources, in the order of their ids.
+
+        `line`, if given, is the JSON that all of the values come from; it makes things quicker.
+        """
+        key = tuple(logsources)
+        plan = self._plan_of.get(key) or self._plan(key, key)
+        found = plan.match(fields, line)
+        if self.sets.spent > self._memory:
+            self._forget()
+        return [self.infos[number] for number in found] if found else ()
+
+    def plan(self, logsources: tuple[LogSource, ...]) -> Plan:
+        """How events of these log sources are matched, in numbers that `infos` has in order."""
+        return self._plan_of.get(logsources) or self._plan(logsources, logsources)
+
+    def match_lines(self, lines: Sequence[bytes]) -> list[tuple[int, RuleInfo]]:
+        """Position and rule for every match in the lines of a bus record.
+
+        The log sources are those in each line's `soc`, which itself is never matched. Raises
+        Malformed, with the line's position, for a line that is seen to be no event; of one that
+        matches nothing only what rules look at is sure to be seen.
+        """
+        found: list[tuple[int, RuleInfo]] = []
+        infos, readers, sets = self.infos, self._readers, self.sets
+        for position, line in enumerate(lines):
+            at = line.rfind(LOGSOURCES)
+            read = readers.get(line[at : line.find(b"]", at)])
+            numbers = read(line) if read is not None else None
+            if numbers is None:
+                numbers = self._read_whole(line, position)
+            elif numbers:
+                _prove(line, position)
+            for number in numbers:
+                found.append((position, infos[number]))  # noqa: PERF401 - quicker than extend
+            if sets.spent > self._memory:
+                self._forget()
+        return found
+
+    def _read_whole(self, line: bytes, position: int) -> tuple[int, ...]:
+        """The same of one line, every value of it decoded and proved to be in bounds."""
+        try:
+            event = loads(line)
+            key = tuple(event.pop("soc")["logsources"])
+            plan = self._plan_of.get(key) or self._plan(key, map(LogSource.parse, key))
+            self._expect(line, key, plan)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _malformed(position, error) from error
+        return plan.match(event, line)
+
+    def _expect(self, line: bytes, key: tuple[str, ...], plan: Plan) -> None:
+        """Read lines that name their log sources just as this one does by a view from now on."""
+        at = line.rfind(LOGSOURCES)
+        named = line[at : line.find(b"]", at)]
+        if at < 0 or named in self._readers or not suits(plan):
+            return
+        if len(self._readers) > MAX_NAMED:
+            self._readers.clear()
+        view = self._views.get(plan)
+        if view is None:
+            view = self._views[plan] = View(plan)
+        self._readers[named] = view.reader(key)
+
+    def _plan(self, key: tuple[Any, ...], logsources: Iterable[LogSource]) -> Plan:
+        lowered = [LogSource(*map(str.lower, each)) for each in logsources]
+        asked = frozenset(
+            source for source in self._sources if any(each.serves(source) for each in lowered)
+        )
+        plan = self._plans.get(asked)
+        if plan is None:
+            sources = [self._sources[source] for source in sorted(asked)]
+            plan = self._plans[asked] = Plan(sources, self.conditions, self.sets, self._scanners)
+        if len(self._plan_of) > MAX_NAMED:
+            self._plan_of.clear()
+        self._plan_of[key] = plan
+        return plan
+
+    def trim(self) -> None:
+        """Start the memories afresh where they are full; `match` and `match_lines` do so too."""
+        if self.sets.spent > self._memory:
+            self._forget()
+
+    def _forget(self) -> None:
+        self.forgotten += 1
+        self.sets.clear()
+        for plan in self._plans.values():
+            plan.forget()
+
+
+def _prove(line: bytes, position: int) -> None:
+    """Raise Malformed for a line that is not JSON, or out of bounds, where nobody looked at it."""
+    try:
+        loads(line)
+    except ValueError as error:
+        raise _malformed(position, error) from error
+
+
+def _malformed(position: int, error: Exception) -> Malformed:
+    return Malformed(f"line {position} of the record is no event: {error}")

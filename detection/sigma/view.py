@@ -1,0 +1,74 @@
+"""Reads of a line of JSON only what the rules of its log sources look at."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from detection.sigma.plan import Plan
+from detection.sigma.scan import note
+from detection.sigma.signing import SLOT, slot_signer
+
+NOT_READ = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
+"""What a line is that must be read whole: not for the strict decoder, or with lists or objects."""
+ENVELOPE = "soc"
+Reader = Callable[[bytes], tuple[int, ...] | None]
+"""Numbers of the rules that match a line, None where it must be read whole to tell."""
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    logsources: tuple[str, ...]
+
+
+class View:
+    """What the rules of one plan look at in a line; the rest is passed over."""
+
+    def __init__(self, plan: Plan) -> None:
+        slots = {name: at for at, name in enumerate(plan.names)}
+        self._plan = plan
+        self._decode = _decoder(slots)
+        self._sign = slot_signer(slots, plan.answers, plan.pairs)
+
+    def reader(self, logsources: Sequence[str]) -> Reader:
+        """Reads lines of which the envelope names just these log sources, in this order."""
+        decode, sign, expected = self._decode, self._sign, tuple(logsources)
+        known, evaluate = self._plan.known, self._plan.evaluate
+        keywords = self._plan.keywords
+        gate = keywords.gate.scan if keywords is not None and keywords.gate is not None else None
+        hits: list[int] = []
+
+        def read(line: bytes) -> tuple[int, ...] | None:
+            try:
+                event = decode(line)
+                if event.soc.logsources != expected:
+                    return None
+                signature = sign(event)
+            except NOT_READ:
+                return None
+            if gate is not None:
+                gate(line, note, 0, hits)
+                if hits:
+                    hits.clear()
+                    return None
+            found = known.get(signature)
+            return evaluate(signature) if found is None else found
+
+        return read
+
+
+def suits(plan: Plan) -> bool:
+    """Whether a view can do for the plan: no paths, no keywords that may be in any line."""
+    if plan.keywords is not None and plan.keywords.gate is None:
+        return False
+    return all("." not in name and name != ENVELOPE and _can_be_key(name) for name in plan.names)
+
+
+def _can_be_key(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _decoder(names: Iterable[str]) -> Callable[[bytes], Any]:
+    slots = {SLOT.format(at): name for at, name in enumerate(names)}
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [(ENVELOPE, _Envelope)]
+    fields += [(slot, Any, None) for slot in slots]
+    return msgspec.json.Decoder(msgspec.defstruct("View", fields, rename=slots, gc=False)).decode

@@ -1,0 +1,134 @@
+"""Rules as Lucene queries: pySigma's back end, told how events lie in the Elasticsearch store."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, ClassVar
+
+from elasticsearch import Elasticsearch
+from sigma.backends.elasticsearch import LuceneBackend
+from sigma.conversion.state import ConversionState
+from sigma.exceptions import SigmaFeatureNotSupportedByBackendError, SigmaPlaceholderError
+from sigma.rule import SigmaRule
+from sigma.types import SigmaRegularExpression, SigmaString
+
+from collectors.logsource import LogSource
+from detection.sigma.ruleset import asked_by
+from rules.catalog import Rule
+from tenants.store.values import walk
+from tests.integration.lucene_regex import lucene
+from tests.integration.search_kit import Kept
+
+Query = dict[str, Any]
+NO_QUERY = (SigmaFeatureNotSupportedByBackendError, SigmaPlaceholderError)
+TOO_MUCH = {"query_shard_exception", "circuit_breaking_exception"}
+"""What the node says to an expression that costs too much, and to too many wildcards."""
+MOST_HITS = 10_000
+AT_ONCE = 50
+MOST_EFFORT = 100_000
+"""That Lucene may spend on the automaton of one expression; its own bound is 10,000."""
+
+
+class StoredLucene(LuceneBackend):
+    """Texts are folded in the index, addresses are texts, and expressions are Lucene's."""
+
+    requires_pipeline: ClassVar[bool] = False
+    cidr_expression: ClassVar[str | None] = None  # type: ignore[assignment]
+
+    def convert_value_str(self, s: SigmaString, state: ConversionState) -> str:
+        return super().convert_value_str(_folded(s), state)
+
+    def convert_condition_val_str(self, cond: Any, state: ConversionState) -> Any:
+        cond.value = _folded(cond.value)
+        return super().convert_condition_val_str(cond, state)
+
+    def convert_condition_field_eq_val_cidr(self, cond: Any, state: ConversionState) -> Any:
+        return super(LuceneBackend, self).convert_condition_field_eq_val_cidr(cond, state)
+
+    def convert_value_re(self, r: SigmaRegularExpression, state: Any) -> str:  # noqa: ARG002
+        flags = sum(r.sigma_to_python_flags[flag] for flag in r.flags)
+        return lucene(str(r.regexp), flags)
+
+
+def found_by_lucene(
+    client: Elasticsearch, alias: str, rules: Sequence[Rule], all_kept: Sequence[Kept]
+) -> Mapping[str, frozenset[str] | None]:
+    """Ids of the events that each rule's query finds; None where it can't be asked."""
+    names = _names(all_kept)
+    answers: dict[str, frozenset[str] | None] = {rule.info.id: None for rule in rules}
+    queries = _queries(rules, names)
+    while some := list(islice(queries, AT_ONCE)):
+        searches = [part for _, asked in some for part in ({}, _search(asked))]
+        responses = client.msearch(index=alias, searches=searches)["responses"]
+        for (rule, _), response in zip(some, responses, strict=True):
+            answers[rule] = _ids(response)
+    return answers
+
+
+def _queries(
+    rules: Sequence[Rule], names: Mapping[LogSource, set[str]]
+) -> Iterator[tuple[str, Query]]:
+    for rule in rules:
+        asked = asked_by(rule)
+        seen = set().union(*(each for source, each in names.items() if source.serves(asked)))
+        try:
+            yield rule.info.id, query(rule.sigma, asked, sorted(seen) or ["none"])
+        except NO_QUERY:
+            continue
+
+
+def _names(all_kept: Sequence[Kept]) -> dict[LogSource, set[str]]:
+    """The fields that events of each log source have."""
+    names: dict[LogSource, set[str]] = {}
+    for each in all_kept:
+        paths = {path for path, _ in walk(each.fields)}
+        for source in each.logsources:
+            names.setdefault(source, set()).update(paths)
+    return names
+
+
+def _search(asked: Query) -> dict[str, Any]:
+    return {"query": asked, "size": MOST_HITS, "_source": False, "track_total_hits": True}
+
+
+def _ids(response: Mapping[str, Any]) -> frozenset[str] | None:
+    if "error" in response:
+        causes = {cause["type"] for cause in response["error"]["root_cause"]}
+        assert causes <= TOO_MUCH, response["error"]
+        return None
+    found = frozenset(hit["_id"] for hit in response["hits"]["hits"])
+    assert len(found) == response["hits"]["total"]["value"]
+    return found
+
+
+def query(rule: SigmaRule, asked: LogSource, fields: Sequence[str]) -> Query:
+    """The rule joined with its log source; `fields` are those that keywords look at.
+
+    Raises what pySigma raises for a rule that the back end cannot express.
+    """
+    texts = StoredLucene().convert_rule(rule)
+    either = [
+        {
+            "query_string": {
+                "query": text,
+                "fields": list(fields),
+                "max_determinized_states": MOST_EFFORT,
+            }
+        }
+        for text in texts
+    ]
+    return {
+        "bool": {
+            "filter": [_of(asked)],
+            "should": either,
+            "minimum_should_match": 1,
+        }
+    }
+
+
+def _of(asked: LogSource) -> Query:
+    pattern = "/".join(part or "*" for part in asked)
+    return {"wildcard": {"soc.logsources": {"value": pattern}}}
+
+
+def _folded(value: SigmaString) -> SigmaString:
+    return value.map_str_parts(str.lower)
