@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -138,7 +138,13 @@ def counting(bus: EmbeddedBus, *policies: Policy, budget: float = 2.0) -> Counti
     return Counting(bus, policies=Policies(*policies), budget=lambda _tenant: budget)
 
 
-def behaviour(bus: EmbeddedBus, folder: Path, *, every: float = 86400.0) -> Behaviour:
+def behaviour(
+    bus: EmbeddedBus,
+    folder: Path,
+    *,
+    every: float = 86400.0,
+    contributes: Callable[[str], bool] = lambda _tenant: True,
+) -> Behaviour:
     """The second half, with its files in `folder`."""
     return Behaviour(
         bus,
@@ -147,6 +153,8 @@ def behaviour(bus: EmbeddedBus, folder: Path, *, every: float = 86400.0) -> Beha
         lateness=300.0,
         every=every,
         shelf=Shelf(Artefacts(folder / "models", KEY)),
+        key=KEY,
+        contributes=contributes,
     )
 
 
