@@ -24,8 +24,10 @@ FOLDER = "rule-sets"
 """Below the data folder: what was imported, unpacked."""
 KNOWN = 256
 """Versions whose place is remembered."""
-ENGINES = 3
-"""Kept loaded: the one in force, the one before, and the one that comes."""
+ENGINES = 2
+"""Kept loaded: the one in force, and the one before it or the one that comes."""
+DEFINITIONS = 4
+"""Sets whose correlations are kept read."""
 PATIENCE = 1.0
 """Seconds that a stage waits for an engine before it says that it is overloaded, and why."""
 
@@ -117,7 +119,7 @@ class InstalledRuleSets:
         with self._lock:
             self._correlations[files.version] = found
             self._correlations.move_to_end(files.version)
-            if len(self._correlations) > ENGINES:
+            if len(self._correlations) > DEFINITIONS:
                 self._correlations.popitem(last=False)
         return found
 

@@ -129,7 +129,8 @@ class City:
 
     def memory(self) -> dict[str, int]:
         """Bytes of each stage's memory that are its own: file pages and shared ones left out."""
-        return {name: _own_memory(pid) for name, pid in self.installation.pids().items()}
+        pids = self.installation.pids().items()
+        return {name: size for name, pid in pids if (size := _own_memory(pid))}
 
     def stop(self) -> None:
         """End it."""
@@ -154,8 +155,11 @@ def _children(parent: int) -> list[int]:
     return [pid for pid in pids if _stat(pid)[1:2] == [str(parent)]]
 
 
-def _own_memory(pid: int) -> int:
-    size, resident, shared = (
-        int(word) for word in Path(f"/proc/{pid}/statm").read_text().split()[:3]
-    )
-    return (resident - shared) * PAGE if size else 0
+def _own_memory(pid: int | None) -> int:
+    """0 for a stage that is about to be started again."""
+    try:
+        words = Path(f"/proc/{pid}/statm").read_text().split()
+    except OSError:
+        return 0
+    resident, shared = int(words[1]), int(words[2])
+    return (resident - shared) * PAGE
