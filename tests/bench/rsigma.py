@@ -98,11 +98,11 @@ def measured(
     """Events a second and seconds of loading, run after run."""
     rates: Rates = {name: [] for name in ROWS}
     loading: Rates = {"rsigma": [], "citysoc": []}
-    count = len(plain.ours)
+    count, theirs = len(plain.ours), REPEATS * len(plain.theirs)
     for _ in range(runs):
         idle = peer.seconds(files["one"])
         loading["rsigma"].append(idle)
-        rates["rsigma"].append(REPEATS * count / (peer.seconds(files["as they are"]) - idle))
+        rates["rsigma"].append(theirs / (peer.seconds(files["as they are"]) - idle))
         began = time.process_time()
         engine = _loaded()
         loading["citysoc"].append(time.process_time() - began)
