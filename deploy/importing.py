@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from deploy.rule_sets import FOLDER, Place, Places
+from deploy.rule_sets import FOLDER, Places, unpacked
 from deploy.settings import LIBRARY, Settings
+from detection.rule_sets import Files
 from detection.sigma import Engine, load
 from rules.bundle import PIPELINES, RULES, Bundle, bounded
 from rules.changes import Changes, Standing, changes, remarks, standing
@@ -61,15 +62,15 @@ def import_rules(
         raise Invalid("the rules can't be imported", str(error)) from error
     tell("comparing with the rules in force", len(bundle.files))
     before = _standing(_engine(Places(settings, registry).of(latest.version)))
-    with _unpacked(bundle, settings.data, dry_run=dry_run) as place:
+    with _unpacked(bundle, settings.data, dry_run=dry_run) as files:
         tell("compiling", len(bundle.files))
-        engine = _engine(place)
+        engine = _engine(files)
         left_out = [fault for each in gathered for fault in each.faults]
         found = changes(
             before,
             _standing(engine),
-            refused=remarks([*engine.faults, *left_out], place.files.rules[0]),
-            noted=remarks(engine.notices, place.files.rules[0]),
+            refused=remarks([*engine.faults, *left_out], files.rules[0]),
+            noted=remarks(engine.notices, files.rules[0]),
         )
     if not engine.size:
         faults = f"{len(found.refused):,} were refused, the first: {found.refused[0].why}"
@@ -124,16 +125,16 @@ def _bundle(gathered: Sequence[Gathered], pipelines: Sequence[Path]) -> Bundle:
 
 
 @contextmanager
-def _unpacked(bundle: Bundle, data: Path, *, dry_run: bool) -> Iterator[Place]:
+def _unpacked(bundle: Bundle, data: Path, *, dry_run: bool) -> Iterator[Files]:
     with tempfile.TemporaryDirectory(prefix="citysoc-rules-") as passing:
         folder = (Path(passing) if dry_run else data / FOLDER) / bundle.version
         if not folder.is_dir():
             bundle.write(folder)
-        yield Place.of(bundle.version, folder)
+        yield unpacked(bundle.version, folder)
 
 
-def _engine(place: Place) -> Engine:
-    return load(place.files.rules, pipelines=place.files.pipelines)
+def _engine(files: Files) -> Engine:
+    return load(files.rules, pipelines=files.pipelines)
 
 
 def _standing(engine: Engine) -> dict[str, Standing]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
 
@@ -15,9 +14,9 @@ from collectors.bus.contract import Overloaded
 from deploy.settings import Settings
 from detection.rule_sets import SETTINGS, Files
 from detection.sigma import Engine, load
-from rules import catalog
 from rules.bundle import PIPELINES, RULES, unpack
 from rules.correlations import Correlation
+from rules.counting import read_correlations
 from tenants.registry import Registry
 
 LOG = structlog.get_logger()
@@ -25,25 +24,15 @@ FOLDER = "rule-sets"
 """Below the data folder: what was imported, unpacked."""
 KNOWN = 256
 """Versions whose place is remembered."""
-ENGINES = 3
-"""Kept loaded: the one in force, the one before, and the one that comes."""
+ENGINES = 2
+"""Kept loaded: the one in force, and the one before it or the one that comes."""
+DEFINITIONS = 4
+"""Sets whose correlations are kept read."""
 PATIENCE = 1.0
 """Seconds that a stage waits for an engine before it says that it is overloaded, and why."""
 
 
 _VERSION = re.compile("[0-9a-f]{32}")
-
-
-class Place(NamedTuple):
-    """A rule set and where its files are."""
-
-    version: str
-    files: Files
-
-    @classmethod
-    def of(cls, version: str, folder: Path) -> "Place":
-        """A rule set that was unpacked there."""
-        return cls(version, Files([folder / RULES], sorted((folder / PIPELINES).iterdir())))
 
 
 class Places:
@@ -54,9 +43,9 @@ class Places:
         self._folder = settings.data / FOLDER
         self._registry = registry
 
-        self._known: dict[str, Place] = {}
+        self._known: dict[str, Files] = {}
 
-    def of(self, version: str) -> Place:
+    def of(self, version: str) -> Files:
         """The rules of the settings stand in for what was never imported. Raises Overloaded."""
         found = self._known.get(version)
         if found is None:
@@ -65,7 +54,7 @@ class Places:
             found = self._known[version] = self._found(version)
         return found
 
-    def _found(self, version: str) -> Place:
+    def _found(self, version: str) -> Files:
         if not _VERSION.fullmatch(version):
             return self._of_the_settings()
         folder = self._folder / version
@@ -78,11 +67,16 @@ class Places:
                 bundle.write(folder)
             except OSError as error:
                 raise Overloaded(f"rule set {version} can't be unpacked: {error}") from error
-        return Place.of(version, folder)
+        return unpacked(version, folder)
 
-    def _of_the_settings(self) -> Place:
+    def _of_the_settings(self) -> Files:
         detection = self._settings.detection
-        return Place(SETTINGS, Files(detection.rules, detection.pipelines))
+        return Files(detection.rules, detection.pipelines)
+
+
+def unpacked(version: str, folder: Path) -> Files:
+    """The files of a rule set that was unpacked there."""
+    return Files([folder / RULES], sorted((folder / PIPELINES).iterdir()), version)
 
 
 class InstalledRuleSets:
@@ -117,30 +111,30 @@ class InstalledRuleSets:
 
     def correlations(self, version: str) -> Sequence[Correlation]:
         """See detection.rule_sets.RuleSets."""
-        place = self._places.of(version)
+        files = self._places.of(version)
         with self._lock:
-            found = self._correlations.get(place.version)
+            found = self._correlations.get(files.version)
         if found is None:
-            found = catalog.read(place.files.rules).correlations
+            found = read_correlations(files.rules)
         with self._lock:
-            self._correlations[place.version] = found
-            self._correlations.move_to_end(place.version)
-            if len(self._correlations) > ENGINES:
+            self._correlations[files.version] = found
+            self._correlations.move_to_end(files.version)
+            if len(self._correlations) > DEFINITIONS:
                 self._correlations.popitem(last=False)
         return found
 
     def files(self, version: str) -> Files:
         """See detection.rule_sets.RuleSets."""
-        return self._places.of(version).files
+        return self._places.of(version)
 
     def close(self) -> None:
         """Begin no more loading."""
         self._loading.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, version: str) -> Engine:
-        place = self._places.of(version)
-        engine = load(place.files.rules, pipelines=place.files.pipelines)
-        if place.version != SETTINGS:
-            engine.version = place.version  # signals name what the registry knows it by
+        files = self._places.of(version)
+        engine = load(files.rules, pipelines=files.pipelines)
+        if files.version != SETTINGS:
+            engine.version = files.version  # signals name what the registry knows it by
         self._told(engine)
         return engine

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 import uvicorn
@@ -14,11 +15,12 @@ from deploy.refresh import follow, guard
 from deploy.rule_sets import InstalledRuleSets, Places
 from deploy.settings import Settings, Unset
 from detection.reasoning import Reasoner
-from detection.rule_sets import SETTINGS
+from detection.rule_sets import SETTINGS, Files
 from detection.sigma import Engine
 from enrichment.enrichers.add_asset import AddAsset
 from enrichment.register import AssetRegister
 from rules import catalog
+from rules.info import RuleInfo
 from tenants.api.app import create_app
 from tenants.console.app import create_console
 from tenants.database import Database
@@ -36,6 +38,13 @@ DETECTION_BATCH = 32
 """Records: at 64 KiB each 2 MiB of events, so that an alert is not long on its way."""
 INDEXER_BATCH = 64
 TIDY_SECONDS = 3600.0
+
+
+class Texts(NamedTuple):
+    """What pages say of rules; filled in, and again with every release."""
+
+    rules: dict[str, RuleText]
+    reasons: Reasoner
 
 
 def secret_in(file: Path) -> str:
@@ -150,17 +159,19 @@ def serve_app(
     settings: Settings, database: Database, progress: Progress, stop: threading.Event
 ) -> None:
     """Console and API until `stop` is set."""
-    texts: dict[str, RuleText] = {}
-    reasons = Reasoner(tuple(map(str, settings.detection.pipelines)))
-    guard(lambda: _read_rules(settings, texts, reasons, stop), stop, "rule texts").start()
+    registry = registry_of(database, settings)
+    places = Places(settings, registry)
+    told = Texts({}, Reasoner(places.of))
+    guard(lambda: _follow_rules(registry, places, told, stop), stop, "rule texts").start()
     events = open_store(settings)
     services = Services(
         database,
         events,
         endpoints=endpoints(settings),
-        rules=texts,
+        rules=told.rules,
         status=progress.report,
-        reasons=reasons,
+        reasons=told.reasons,
+        budget=settings.anomaly.budget,
     )
     config = uvicorn.Config(
         create_app(services, pages=create_console(services)),
@@ -180,23 +191,43 @@ def serve_app(
     events.close()
 
 
-def _read_rules(
-    settings: Settings, texts: dict[str, RuleText], reasons: Reasoner, stop: threading.Event
-) -> None:
-    """Fill in what rules say to people; thousands of them take seconds, so pages come first."""
-    texts.update(unusual_texts())
-    read_in = catalog.read(settings.detection.rules)
-    written = [rule.info for rule in read_in.rules if rule.correlation is None]
-    for info in [*written, *(each.info for each in read_in.correlations)]:
-        texts[info.id] = RuleText(
-            rule=info.id,
-            title=info.title,
-            level=info.level,
-            ruleset=info.ruleset,
-            description=info.description,
-            advice=info.advice,
-            tags=info.tags,
-        )
-    paths = {rule.info.id: rule.info.path for rule in read_in.rules}
-    reasons.learn(paths, {each.info.id for each in read_in.correlations})
+def _follow_rules(registry: Registry, places: Places, told: Texts, stop: threading.Event) -> None:
+    """Fill in what the rules in force say to people, now and after every release.
+
+    Thousands of them take seconds, so pages come first.
+    """
+    shown: str | None = None
+
+    def changed() -> None:
+        nonlocal shown
+        latest = registry.latest_release().version
+        if latest != shown:
+            _read_rules(places.of(latest), told)
+            shown = latest
+
+    follow(registry, changed, stop)
     stop.wait()
+
+
+def _read_rules(files: Files, told: Texts) -> None:
+    read_in = catalog.read(files.rules)
+    written = [rule.info for rule in read_in.rules if rule.correlation is None]
+    infos = [*written, *(each.info for each in read_in.correlations)]
+    texts = {**unusual_texts(), **{info.id: _text(info) for info in infos}}
+    told.rules.update(texts)
+    for gone in told.rules.keys() - texts.keys():
+        del told.rules[gone]
+    paths = {rule.info.id: rule.info.path for rule in read_in.rules}
+    told.reasons.learn(paths, {each.info.id for each in read_in.correlations}, files.version)
+
+
+def _text(info: RuleInfo) -> RuleText:
+    return RuleText(
+        rule=info.id,
+        title=info.title,
+        level=info.level,
+        ruleset=info.ruleset,
+        description=info.description,
+        advice=info.advice,
+        tags=info.tags,
+    )

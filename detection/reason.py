@@ -12,9 +12,9 @@ class Known(StrEnum):
     STARTING = "starting"
     """The rules are still being read."""
     GONE = "gone"
-    """The rule is not there any more, or can't be used as it is now."""
+    """The rule is not there any more, or can't be used."""
     CHANGED = "changed"
-    """The rule as it is now does not match every one of these events."""
+    """The rule as its set has it does not match every one of these events."""
     COUNTED = "counted"
     """A correlation, which looks at matches and not at fields."""
     LARGE = "large"
@@ -30,5 +30,6 @@ class Reasons(NamedTuple):
     list being one value."""
 
 
-Explain = Callable[[str, Sequence[Mapping[str, Any]]], Reasons]
-"""From a rule's id and events with their `soc` objects to the reasons. Quick; never raises."""
+Explain = Callable[[str, str, Sequence[Mapping[str, Any]]], Reasons]
+"""From a rule's id, the version of its rule set, and events with their `soc` objects to the
+reasons. Quick; never raises."""

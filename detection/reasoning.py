@@ -1,19 +1,23 @@
-"""Explains the events of alerts by the rules that there are now, each read when first asked for."""
+"""Explains the events of alerts by the rules that matched them, each read when first asked for."""
 
+import re
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sigma.exceptions import SigmaError
 
+from collectors.bus.contract import Overloaded
 from collectors.logsource import LogSource
 from detection.reason import Known, Reasons
+from detection.rule_sets import SETTINGS, Files
 from detection.schema_view import View, view
 from detection.sigma.explain import Explainer, Reason
 from detection.sigma.ruleset import read_pipelines
 from detection.sigma.values import texts
 from rules import catalog
+from rules.documents import Fault, read_file, rule_files
 from rules.schemas import NATIVE
 
 MAX_WORK = 50_000_000
@@ -23,29 +27,33 @@ MAX_RULES = 256
 
 
 class Reasoner:
-    """Rules by id, as files have them. Shared by threads."""
+    """Rules by rule set and id, as files have them. Shared by threads."""
 
-    def __init__(self, pipelines: Sequence[str] = ()) -> None:
-        self._pipelines = pipelines
+    def __init__(self, files: Callable[[str], Files]) -> None:
+        """`files` says where the rule set is that an alert names; may raise Overloaded."""
+        self._files = files
+        self._version = SETTINGS
         self._paths: Mapping[str, str] | None = None
         self._correlations: Collection[str] = ()
-        self._explainers: OrderedDict[str, Explainer | None] = OrderedDict()
+        self._explainers: OrderedDict[tuple[str, str], Explainer | None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def learn(self, paths: Mapping[str, str], correlations: Collection[str] = ()) -> None:
-        """Say in which file each rule is, and which ids are correlations."""
+    def learn(
+        self, paths: Mapping[str, str], correlations: Collection[str] = (), version: str = SETTINGS
+    ) -> None:
+        """Say of the set in force in which file each rule is, and which ids are correlations."""
         with self._lock:
-            self._paths, self._correlations = paths, correlations
+            self._version, self._paths, self._correlations = version, paths, correlations
             self._explainers.clear()
 
-    def __call__(self, rule: str, events: Sequence[Mapping[str, Any]]) -> Reasons:
+    def __call__(self, rule: str, version: str, events: Sequence[Mapping[str, Any]]) -> Reasons:
         """See Explain. The same work for the same rule and events, so a page is never kept long."""
         nothing = [frozenset[str]()] * len(events)
         if self._paths is None:
             return Reasons(Known.STARTING, nothing)
         if rule in self._correlations and rule not in self._paths:
             return Reasons(Known.COUNTED, nothing)
-        explainer = self._explainer(rule)
+        explainer = self._explainer(rule, version)
         if explainer is None:
             return Reasons(Known.GONE, nothing)
         known, fields, work = Known.ALL, list(nothing), 0
@@ -69,25 +77,43 @@ class Reasoner:
                 known = Known.CHANGED
         return Reasons(known, fields)
 
-    def _explainer(self, rule: str) -> Explainer | None:
+    def _explainer(self, rule: str, version: str) -> Explainer | None:
+        try:
+            files = self._files(version)
+        except Overloaded:
+            return None
+        key = (files.version, rule)
         with self._lock:
-            if rule not in self._explainers:
-                self._explainers[rule] = self._read(rule)
+            if key not in self._explainers:
+                self._explainers[key] = self._read(rule, files)
                 if len(self._explainers) > MAX_RULES:
                     self._explainers.popitem(last=False)
-            self._explainers.move_to_end(rule)
-            return self._explainers[rule]
+            self._explainers.move_to_end(key)
+            return self._explainers[key]
 
-    def _read(self, rule: str) -> Explainer | None:
-        path = (self._paths or {}).get(rule)
-        if path is None:
-            return None
+    def _read(self, rule: str, files: Files) -> Explainer | None:
         try:
+            if files.version == self._version:
+                path = (self._paths or {}).get(rule)
+            else:
+                path = _holding(rule, files)
+            if path is None:
+                return None
             found = [each for each in catalog.read([path]).rules if each.info.id == rule]
-            pipeline = read_pipelines(self._pipelines)[0]
+            pipeline = read_pipelines(files.pipelines)[0]
             return Explainer(found[0], pipeline=pipeline) if found else None
         except (OSError, ValueError, SigmaError):
             return None
+
+
+def _holding(rule: str, files: Files) -> str | None:
+    """The first file of a set in which a rule's id stands; quicker than to read them all."""
+    wanted = re.compile(
+        rb"^\s*id\s*:\s*['\"]?" + re.escape(rule.encode()), re.IGNORECASE | re.MULTILINE
+    )
+    unread: list[Fault] = []
+    found = (file for file in rule_files(files.rules) if wanted.search(read_file(file, unread)))
+    return next(map(str, found), None)
 
 
 def _schema(event: Mapping[str, Any]) -> str:

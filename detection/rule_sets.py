@@ -28,6 +28,7 @@ class Files(NamedTuple):
     """Files and folders."""
     pipelines: Sequence[Path]
     """Applied in this order."""
+    version: str = SETTINGS
 
 
 class Rules(Protocol):

@@ -20,6 +20,8 @@ MEMORY_BYTES = 96 * 1024 * 1024
 """What the memories of one engine may take before they start afresh."""
 MAX_NAMED = 10_000
 """Sets of log sources that are remembered by name; senders may declare what they like."""
+MAX_PLANS = 500
+"""Combinations of log sources that are kept; real senders need some dozens."""
 LOGSOURCES = b'"logsources":['
 
 
@@ -55,12 +57,15 @@ class Engine:
         """What was loaded and yet will not work as its author may think."""
         self.forgotten = 0
         """How often the memories were full and started afresh."""
-        self._infos = tuple(rules)
-        self._conditions = conditions
+        self.infos = tuple(rules)
+        """The rules by the numbers that plans give them."""
+        self.conditions = conditions
+        """Theirs, in the same order."""
         self._sources = sources
         self._memory = memory
         self._scanners = scanners
-        self._sets = Sets()
+        self.sets = Sets()
+        """Of predicates that hold, by the numbers that plans make signatures of."""
         self._plans: dict[frozenset[LogSource], Plan] = {}
         self._plan_of: dict[tuple[str, ...] | tuple[LogSource, ...], Plan] = {}
         self._views: dict[Plan, View] = {}
@@ -83,9 +88,13 @@ class Engine:
         key = tuple(logsources)
         plan = self._plan_of.get(key) or self._plan(key, key)
         found = plan.match(fields, line)
-        if self._sets.spent > self._memory:
+        if self.sets.spent > self._memory:
             self._forget()
-        return [self._infos[number] for number in found] if found else ()
+        return [self.infos[number] for number in found] if found else ()
+
+    def plan(self, logsources: tuple[LogSource, ...]) -> Plan:
+        """How events of these log sources are matched, in numbers that `infos` has in order."""
+        return self._plan_of.get(logsources) or self._plan(logsources, logsources)
 
     def match_lines(self, lines: Sequence[bytes]) -> list[tuple[int, RuleInfo]]:
         """Position and rule for every match in the lines of a bus record.
@@ -95,7 +104,7 @@ class Engine:
         matches nothing only what rules look at is sure to be seen.
         """
         found: list[tuple[int, RuleInfo]] = []
-        infos, readers, sets = self._infos, self._readers, self._sets
+        infos, readers, sets = self.infos, self._readers, self.sets
         for position, line in enumerate(lines):
             at = line.rfind(LOGSOURCES)
             read = readers.get(line[at : line.find(b"]", at)])
@@ -141,16 +150,27 @@ class Engine:
         )
         plan = self._plans.get(asked)
         if plan is None:
+            if len(self._plans) == MAX_PLANS:
+                self._drop_plans()
             sources = [self._sources[source] for source in sorted(asked)]
-            plan = self._plans[asked] = Plan(sources, self._conditions, self._sets, self._scanners)
+            plan = self._plans[asked] = Plan(sources, self.conditions, self.sets, self._scanners)
         if len(self._plan_of) > MAX_NAMED:
             self._plan_of.clear()
         self._plan_of[key] = plan
         return plan
 
+    def _drop_plans(self) -> None:
+        for memory in (self._plans, self._plan_of, self._views, self._readers):
+            memory.clear()
+
+    def trim(self) -> None:
+        """Start the memories afresh where they are full; `match` and `match_lines` do so too."""
+        if self.sets.spent > self._memory:
+            self._forget()
+
     def _forget(self) -> None:
         self.forgotten += 1
-        self._sets.clear()
+        self.sets.clear()
         for plan in self._plans.values():
             plan.forget()
 

@@ -1,6 +1,6 @@
 """How events of one set of log sources are matched: straight-line code and two kinds of memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from detection.sigma.condition import Condition, true_for
@@ -8,7 +8,7 @@ from detection.sigma.held import Answers, Sets
 from detection.sigma.keywords import Keywords
 from detection.sigma.references import pairs_of
 from detection.sigma.scan import Scanners
-from detection.sigma.signing import Signature, signer
+from detection.sigma.signing import WIDE, Signature, WideSigner, signer
 from detection.sigma.source import Source
 from detection.sigma.values import find, plain
 
@@ -49,7 +49,10 @@ class Plan:
         self._always = frozenset(rule for source in sources for rule in source.always)
         self._witnessed = [source.witnessed for source in sources]
         self._candidates: dict[int, frozenset[int]] = {}
-        self._sign = signer(self.answers, self.pairs)
+        flat = not any("." in name for name in self.names)
+        wide = flat and len(names) > WIDE
+        self.wide = WideSigner(self.answers, self.pairs, sets) if wide else None
+        self._sign = self.wide or signer(self.answers, self.pairs)
 
     def match(self, event: Mapping[str, Any], line: bytes = b"") -> tuple[int, ...]:
         """Numbers of the rules that match, in order. The event is without `soc`.
@@ -68,7 +71,7 @@ class Plan:
     def evaluate(self, signature: Signature) -> tuple[int, ...]:
         """Work out, and remember, what matches for a signature that is not known."""
         numbers = set(signature)
-        candidates = self._always.union(*map(self._candidates_for, numbers))
+        candidates = self.candidates(numbers)
         found: tuple[int, ...] = ()
         if candidates:
             sets, conditions = self._sets.sets, self._conditions
@@ -77,6 +80,10 @@ class Plan:
         self.known[signature] = found
         self._sets.spent += SIGNATURE_BYTES + 8 * len(signature)
         return found
+
+    def candidates(self, numbers: Iterable[int]) -> frozenset[int]:
+        """The rules that must be looked at where these numbered sets of predicates hold."""
+        return self._always.union(*map(self._candidates_for, numbers))
 
     def forget(self) -> None:
         """Drop everything remembered; the sets' numbers are about to be given anew."""
@@ -88,6 +95,8 @@ class Plan:
             pairs.forget()
         if self.keywords is not None:
             self.keywords.forget()
+        if self.wide is not None:
+            self.wide.forget()
 
     def _candidates_for(self, number: int) -> frozenset[int]:
         """The rules of which a witness is in the set of this number."""

@@ -161,7 +161,8 @@ def _evidence(visit: Visit, detail: ItemDetail) -> dict[str, Any]:
     """The events, with what made the rule match marked, and a sentence on the marks."""
     bodies = [one.body for one in detail.evidence if isinstance(one.body, dict)]
     explain = visit.services.reasons
-    reasons = explain(detail.item.rule, bodies) if explain and bodies else None
+    item = detail.item
+    reasons = explain(item.rule, item.ruleset, bodies) if explain and bodies else None
     marked = reasons.fields if reasons else [frozenset[str]()] * len(bodies)
     events: list[EventView] = [
         view(body, visit.moment, opened=at == 0, marked=fields)

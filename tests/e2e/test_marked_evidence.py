@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from detection.reasoning import Reasoner
+from detection.rule_sets import Files
 from tests.e2e.browsing import Desk
 from tests.e2e.test_pages_for_everyone import axe_faults
 from tests.isolation.city_kit import ALDER, RULE, City, Things
@@ -27,7 +28,7 @@ detection:
 def rule(city: CityAndThings, tmp_path: Path) -> Path:
     path = tmp_path / "lsass.yml"
     path.write_text(TEXT)
-    reasoner = Reasoner()
+    reasoner = Reasoner(lambda _: Files((), ()))
     reasoner.learn({RULE: str(path)})
     city[0].services.reasons = reasoner
     return path
@@ -73,7 +74,7 @@ def test_a_rule_that_was_changed_or_removed_marks_nothing_and_says_so(
     expect(page.get_by_text("the rule has changed since")).to_be_visible()
     expect(page.locator("mark")).to_have_count(0)
 
-    reasoner = Reasoner()
+    reasoner = Reasoner(lambda _: Files((), ()))
     reasoner.learn({})
     city[0].services.reasons = reasoner
     page.goto(address)

@@ -10,6 +10,7 @@ import pytest
 from detection import reasoning
 from detection.reason import Known, Reasons
 from detection.reasoning import Reasoner
+from detection.rule_sets import Files
 from tenants.console.events import view
 from tenants.console.words import NONE_MARKED, SOME_MARKED, moment
 
@@ -39,6 +40,11 @@ def reasons(known: Known, *fields: set[str]) -> Reasons:
     return Reasons(known, [frozenset(each) for each in fields])
 
 
+def nowhere(_version: str) -> Files:
+    """Nothing was imported."""
+    return Files((), ())
+
+
 HIT = event(Image="C:\\CMD.exe", a={"b": 1, "c": 1}, User="kim")
 
 
@@ -51,7 +57,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reasoner(path: Path) -> Reasoner:
-    made = Reasoner()
+    made = Reasoner(nowhere)
     made.learn({IDENTITY: str(path)}, {"counting"})
     return made
 
@@ -68,7 +74,7 @@ def reasoner(path: Path) -> Reasoner:
 def test_fields_that_made_it_match_are_named_as_in_the_event(
     fields: Mapping[str, Any], marked: set[str], reasoner: Reasoner
 ) -> None:
-    told = reasoner(IDENTITY, [fields])
+    told = reasoner(IDENTITY, "", [fields])
 
     assert told == reasons(Known.ALL, marked)
 
@@ -76,7 +82,7 @@ def test_fields_that_made_it_match_are_named_as_in_the_event(
 def test_a_rule_that_does_not_match_any_more_marks_only_what_it_matches(
     reasoner: Reasoner,
 ) -> None:
-    told = reasoner(IDENTITY, [HIT, event(Image="sesame", User="root"), {"Image": "sesame"}])
+    told = reasoner(IDENTITY, "", [HIT, event(Image="sesame", User="root"), {"Image": "sesame"}])
 
     assert told == reasons(Known.CHANGED, {"Image", "a.b"}, set(), set())
 
@@ -84,17 +90,17 @@ def test_a_rule_that_does_not_match_any_more_marks_only_what_it_matches(
 def test_what_is_not_there_is_told_apart(reasoner: Reasoner, path: Path) -> None:
     path.write_text("title: [")
 
-    assert Reasoner()(IDENTITY, [HIT]).known is Known.STARTING
-    assert reasoner("counting", [HIT]).known is Known.COUNTED
-    assert reasoner("unheard of", [HIT]) == reasons(Known.GONE, set())
-    assert reasoner(IDENTITY, [HIT]).known is Known.GONE
+    assert Reasoner(nowhere)(IDENTITY, "", [HIT]).known is Known.STARTING
+    assert reasoner("counting", "", [HIT]).known is Known.COUNTED
+    assert reasoner("unheard of", "", [HIT]) == reasons(Known.GONE, set())
+    assert reasoner(IDENTITY, "", [HIT]).known is Known.GONE
 
 
 def test_a_rule_is_read_once(reasoner: Reasoner, path: Path) -> None:
-    first = reasoner(IDENTITY, [HIT])
+    first = reasoner(IDENTITY, "", [HIT])
     path.unlink()
 
-    assert reasoner(IDENTITY, [HIT]) == first
+    assert reasoner(IDENTITY, "", [HIT]) == first
 
 
 def test_only_so_much_is_looked_through_for_one_alert(
@@ -102,14 +108,14 @@ def test_only_so_much_is_looked_through_for_one_alert(
 ) -> None:
     monkeypatch.setattr(reasoning, "MAX_WORK", 1000)
 
-    told = reasoner(IDENTITY, [HIT, event(Image="sesame" * 100), HIT])
+    told = reasoner(IDENTITY, "", [HIT, event(Image="sesame" * 100), HIT])
 
     assert told == reasons(Known.LARGE, {"Image", "a.b"}, set(), {"Image", "a.b"})
 
 
 @pytest.mark.parametrize("soc", [None, [], {"logsources": "x"}, {"logsources": [1, "a/b"]}])
 def test_an_envelope_that_says_no_log_source_makes_no_match(soc: Any, reasoner: Reasoner) -> None:
-    assert reasoner(IDENTITY, [{**HIT, "soc": soc}]).known is Known.CHANGED
+    assert reasoner(IDENTITY, "", [{**HIT, "soc": soc}]).known is Known.CHANGED
 
 
 def test_marked_fields_come_first_and_are_shown_however_many_there_are() -> None:
@@ -128,6 +134,23 @@ def test_there_is_a_sentence_for_whatever_is_known(known: Known) -> None:
     assert known in SOME_MARKED
 
 
+def test_the_rule_is_taken_from_the_set_that_the_alert_names(
+    reasoner: Reasoner, tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "others.yml").write_text("title: [\n# " + IDENTITY)
+    (old / "renamed.yml").write_text(RULE.replace("cmd.exe", "calc.exe"))
+    both = Reasoner(lambda named: Files([old], (), named) if named else Files((), ()))
+    both.learn({IDENTITY: str(tmp_path / "rule.yml")})
+    calc = event(Image="C:\\calc.exe", a={"b": 1}, User="kim")
+
+    assert both(IDENTITY, "older", [calc]) == reasons(Known.ALL, {"Image", "a.b"})
+    assert both(IDENTITY, "", [calc]) == reasons(Known.CHANGED, set())
+    assert both(IDENTITY, "", [HIT]) == reasons(Known.ALL, {"Image", "a.b"})
+    assert both("unheard of", "older", [calc]).known is Known.GONE
+
+
 def test_fields_of_another_schema_are_named_as_the_event_names_them(reasoner: Reasoner) -> None:
     told = {
         "process": {"executable": "C:\\cmd.exe", "name": "cmd.exe"},
@@ -136,7 +159,7 @@ def test_fields_of_another_schema_are_named_as_the_event_names_them(reasoner: Re
         "soc": {**SOC, "schema": "ecs"},
     }
 
-    found = reasoner(IDENTITY, [told, {**told, "soc": SOC}])
+    found = reasoner(IDENTITY, "", [told, {**told, "soc": SOC}])
 
     marked = {"process.executable", "winlog.event_data.Image", "a.b"}
     assert found == reasons(Known.CHANGED, marked, set())
