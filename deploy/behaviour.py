@@ -5,18 +5,20 @@ import os
 import secrets
 import threading
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from collectors.bus.contract import Malformed
+from collectors.bus.contract import Bus, Malformed, Overloaded
 from collectors.bus.loop import Handler
 from collectors.bus.loop import run as run_loop
 from collectors.health import Progress
 from deploy import wiring
 from deploy.refresh import follow, guard
 from deploy.settings import AnomalySettings, Settings
+from detection.anomaly import lessons
 from detection.anomaly.artefacts import Artefacts
 from detection.anomaly.calendar import Calendar, Nation, breaks_of
 from detection.anomaly.checkpoint import CheckpointFiles
@@ -25,13 +27,20 @@ from detection.anomaly.going_back import KIND, GoBack, encode
 from detection.anomaly.library import library
 from detection.anomaly.shelf import Shelf, Version
 from detection.anomaly.stage import Behaviour
+from detection.packing import pack
+from tenants.clock import stamp, utc_now
+from tenants.database import Database
 from tenants.registry import Registry
+from tenants.triage.unusual import unusual_verdicts
 
 LOG = structlog.get_logger()
 
 FOLDER: Final = "anomaly"
 KEY_FILE: Final = "installation.key"
 KEY_BYTES: Final = 32
+VERDICT_SECONDS: Final = 2.0
+REMEMBERED: Final = timedelta(days=30)
+"""How old a verdict may be that a stage brings in when it starts."""
 SCHOOLS: Final = ("school", "college", "university")
 """Kinds of organisations that keep terms."""
 
@@ -70,7 +79,7 @@ def run_behaviour(settings: Settings, stop: threading.Event, loops: Sequence[Pro
     """Count events and alerts, and watch what comes of it, until `stop` is set."""
     registry = wiring.open_registry(settings)
     checkpoints = CheckpointFiles(settings.data / FOLDER / "state")
-    shelf = open_shelf(settings)
+    shelf, key = open_shelf(settings), open_key(settings)
     tenants = Tenants(settings.anomaly)
     follow(registry, lambda: _changed(registry, tenants, checkpoints, shelf.artefacts), stop)
 
@@ -100,11 +109,17 @@ def run_behaviour(settings: Settings, stop: threading.Event, loops: Sequence[Pro
             lateness=settings.anomaly.lateness,
             every=settings.anomaly.checkpoint,
             shelf=shelf,
+            key=key,
+            contributes=lambda tenant: settings.anomaly.of(tenant).contributes,
         )
         run(behaviour, "behaviour.", loops[2], "anomaly-behaviour")
         behaviour.close()
 
+    def carry() -> None:
+        carry_verdicts(wiring.open_database(settings), wiring.open_bus(settings), stop)
+
     others = [
+        guard(carry, stop, "verdicts"),
         guard(watch, stop, "behaviour"),
         guard(lambda: count("alerts.", loops[1], "anomaly-alerts"), stop, "alerts"),
     ]
@@ -142,15 +157,35 @@ def _one_before(versions: Sequence[Version]) -> str:
     return older[0]
 
 
+def carry_verdicts(database: Database, bus: Bus, stop: threading.Event) -> None:
+    """Bring what people say of our alerts to the log, again and again; the log knows repeats."""
+    after = stamp(utc_now() - REMEMBERED)
+    producer = bus.producer()
+    while not stop.wait(VERDICT_SECONDS):
+        try:
+            found = unusual_verdicts(database, after)
+            for tenant, said in found.items():
+                for value in pack(map(lessons.encode, said)):
+                    producer.send(
+                        BEHAVIOUR + tenant, value, key=tenant, headers={"kind": lessons.VERDICTS}
+                    )
+            producer.flush()
+        except Overloaded as error:
+            LOG.warning("verdicts come later", reason=str(error))
+        else:
+            after = max([after, *(each.closed for said in found.values() for each in said)])
+    producer.close()
+
+
 def open_shelf(settings: Settings) -> Shelf:
     """Where models are kept, under the key that this installation made for itself."""
-    folder = settings.data / FOLDER
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Shelf(Artefacts(folder / "models", _key(folder / KEY_FILE)))
+    return Shelf(Artefacts(settings.data / FOLDER / "models", open_key(settings)))
 
 
-def _key(path: Path) -> bytes:
+def open_key(settings: Settings) -> bytes:
     """The installation's key, made the first time it is wanted."""
+    path: Path = settings.data / FOLDER / KEY_FILE
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -7,10 +7,12 @@ from typing import Any, TextIO
 
 from detection.sigma.engine import Engine
 from detection.sigma.ruleset import build
+from detection.stories import Scene, misjudged, scene, unnoticed
 from rules.cases import Case, read_cases
 from rules.catalog import Catalog, Rule, RuleInfo, parse, read
-from rules.documents import Document, Fault
+from rules.documents import Document, Fault, rule_files
 from rules.mutants import mutants
+from rules.stories import read_stories
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,16 @@ class Result:
         return not (self.faults or self.failures or self.survivors)
 
 
-def report(paths: Sequence[str | Path], *, out: TextIO, err: TextIO) -> int:
+def report(
+    paths: Sequence[str | Path], *, among: Sequence[str | Path] = (), out: TextIO, err: TextIO
+) -> int:
     """Run cases and say what is wrong: the work behind `citysoc rules test`.
 
     Returns the exit code: 0, 1 if any rule is not sound, 2 for a path that is not there.
     """
     rules = unsound = cases = 0
     try:
-        for result in run_cases(paths):
+        for result in run_cases(paths, among=among):
             rules, cases = rules + 1, cases + result.cases
             unsound += not result.sound
             place = f"{result.rule.path}:{result.rule.line}"
@@ -56,13 +60,33 @@ def report(paths: Sequence[str | Path], *, out: TextIO, err: TextIO) -> int:
     return 1 if unsound else 0
 
 
-def run_cases(paths: Sequence[str | Path]) -> Iterator[Result]:
-    """Run the cases of every rule at `paths`, with the mutation check.
+def run_cases(paths: Sequence[str | Path], *, among: Sequence[str | Path] = ()) -> Iterator[Result]:
+    """Run the cases of every rule and correlation at `paths`, with the mutation check.
 
-    Faults of files that hold no rule are `rules check`'s business. Raises FileNotFoundError for
-    a path that is not there.
+    Correlations may refer to rules `among` others. Faults of files that hold no rule are
+    `rules check`'s business. Raises FileNotFoundError for a path that is not there.
     """
-    for rule in read(paths).rules:
+    catalog = read([*paths, *among])
+    asked = {str(file) for file in rule_files(paths)}
+    yield from _rules([rule for rule in catalog.rules if rule.info.path in asked])
+    old = {rule.info.id for rule in catalog.rules if rule.correlation is not None}
+    for correlation in catalog.correlations:
+        if correlation.info.path in asked and correlation.info.id not in old:
+            yield _told(scene(correlation, catalog))
+
+
+def _told(scene: Scene) -> Result:
+    info = scene.correlation.info
+    stories, faults = read_stories(info.path)
+    if faults:
+        return Result(info, 0, faults, (), ())
+    failures = [str(story) for story in misjudged(scene, stories)]
+    survivors = unnoticed(scene, stories) if not failures else []
+    return Result(info, len(stories), scene.engine.faults, failures, survivors)
+
+
+def _rules(rules: Sequence[Rule]) -> Iterator[Result]:
+    for rule in rules:
         cases, faults = read_cases(rule.info.path)
         if faults:
             yield Result(rule.info, 0, faults, (), ())

@@ -1,7 +1,8 @@
 """Reads Sigma rules, collecting every fault with its file and line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
@@ -45,11 +46,31 @@ class Rule:
     sigma: SigmaRule
     correlation: Correlation | None = None
     """What counts it, where the rule was written with an old condition with a pipe."""
+    mark: str = ""
+    """The digest of the file that it stands in; empty where that does not say all of it."""
 
     @property
     def counting(self) -> str:
         """The id that its author gave it, where it was written with an old condition."""
         return "" if self.correlation is None else self.correlation.info.id
+
+
+class KnownRule(Rule):
+    """A rule of a file seen before, which is read again only if someone asks how it is written."""
+
+    def __init__(self, info: RuleInfo, mark: str, data: bytes) -> None:
+        self.__dict__.update(info=info, mark=mark, correlation=None, _data=data)
+
+    @cached_property
+    def document(self) -> Document:
+        """Where it stands."""
+        [document] = documents(self.info.path, self.__dict__["_data"], [])
+        return document
+
+    @cached_property
+    def sigma(self) -> SigmaRule:
+        """PySigma's view of it."""
+        return SigmaRule.from_dict(self.document.content)
 
 
 @dataclass
@@ -68,24 +89,35 @@ class Catalog:
     """Of every byte of every file read."""
 
 
-def read(paths: Sequence[str | Path]) -> Catalog:
+def read(
+    paths: Sequence[str | Path], known: Callable[[str], RuleInfo | None] | None = None
+) -> Catalog:
     """Read all rules at `paths`; one bad rule never hides another.
 
+    `known` gives, for the digest of a file that holds one plain rule, what was read there before.
     Raises FileNotFoundError for a path that is not there.
     """
     catalog = Catalog()
     digest = blake2b(digest_size=16)
-    seen: dict[str, Document] = {}
+    seen: dict[str, Document | RuleInfo] = {}
     correlations: list[Correlation] = []
     for file in rule_files(paths):
-        known = len(catalog.faults)
+        before = len(catalog.faults)
         data = read_file(file, catalog.faults)
         digest.update(len(data).to_bytes(8, "big") + data)
-        found = list(documents(str(file), data, catalog.faults))
-        catalog.failed += len(catalog.faults) - known
-        for document in found:
-            each = entry(document, catalog.faults)
-            if each is None or _taken(each, document, seen, catalog.faults):
+        mark = blake2b(data, digest_size=16).hexdigest()
+        info = known(mark) if known is not None else None
+        if info is not None:
+            found: list[Rule | Correlation | Filter | None]
+            found = [KnownRule(replace(info, path=str(file)), mark, data)]
+        else:
+            written = list(documents(str(file), data, catalog.faults))
+            catalog.failed += len(catalog.faults) - before
+            found = [entry(document, catalog.faults) for document in written]
+            if len(found) == 1 and isinstance(rule := found[0], Rule) and not rule.counting:
+                found = [replace(rule, mark=mark)]
+        for each in found:
+            if each is None or _taken(each, seen, catalog.faults):
                 catalog.failed += 1
             elif isinstance(each, Correlation):
                 correlations.append(each)
@@ -129,7 +161,7 @@ def _filtered(rule: Rule, filters: Sequence[Filter]) -> Rule:
     if not concerned:
         return rule
     document = filtered(rule.document, concerned)
-    return replace(rule, document=document, sigma=SigmaRule.from_dict(document.content))
+    return Rule(rule.info, document, SigmaRule.from_dict(document.content), rule.correlation)
 
 
 def resolved(
@@ -139,7 +171,9 @@ def resolved(
     old = [rule.correlation for rule in rules if rule.correlation is not None]
     candidates = sorted([*correlations, *old], key=lambda each: each.info.id)
     names: dict[str, list[str]] = {}
-    named = [(rule.info.id, rule.sigma.name) for rule in rules if rule.correlation is None]
+    named: list[tuple[str, str | None]] = [
+        (rule.info.id, rule.info.name) for rule in rules if rule.correlation is None
+    ]
     named += [(rule.info.id, None) for rule in rules if rule.correlation is not None]
     named += [(each.info.id, each.document.content.get("name")) for each in candidates]
     for identity, name in named:
@@ -217,18 +251,17 @@ _HEADER = frozenset(
 
 
 def _taken(
-    each: Rule | Correlation | Filter,
-    document: Document,
-    seen: dict[str, Document],
-    faults: list[Fault],
+    each: Rule | Correlation | Filter, seen: dict[str, Document | RuleInfo], faults: list[Fault]
 ) -> bool:
     """Whether another rule has the id already, which is a fault of this one."""
     counting = each.correlation if isinstance(each, Rule) else None
     identity = each.id if isinstance(each, Filter) else (counting or each).info.id
-    first = seen.setdefault(identity, document)
-    if first is document:
+    here = each.info if isinstance(each, KnownRule) else each.document
+    first = seen.setdefault(identity, here)
+    if first is here:
         return False
     message = f"id {identity} is taken by the rule at {first.path}:{first.line}; give each its own"
+    document = each.document
     faults.append(Fault(document.path, document.line_of("id"), message))
     return True
 

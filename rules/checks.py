@@ -10,6 +10,7 @@ from rules.attack import unknown_tags
 from rules.cases import read_cases
 from rules.catalog import Correlation, Filter, Rule, entry, filter_rules, line_for, resolved
 from rules.documents import Document, Fault, documents, read_file, rule_files
+from rules.stories import read_stories
 
 
 def check(paths: Sequence[str | Path], *, library: bool = False) -> list[Fault]:
@@ -41,7 +42,8 @@ def check(paths: Sequence[str | Path], *, library: bool = False) -> list[Fault]:
             if library:
                 faults += _check_ours(document)
         if library:
-            faults += read_cases(file)[1]
+            counts = any(str(file) == each.info.path for each in correlations)
+            faults += (read_stories if counts else read_cases)(file)[1]
     filter_rules(rules, filters, faults)
     resolved(rules, correlations, faults)
     return sorted(set(faults))

@@ -1,5 +1,6 @@
 """YAML documents of rule files and where their lines are, and every fault in reading them."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,16 +45,30 @@ def rule_files(paths: Sequence[str | Path]) -> list[Path]:
 
     Raises FileNotFoundError for a path that is not there.
     """
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}
     for path in map(Path, paths):
-        if not path.exists():
+        if path.is_dir():
+            for real, file in _below(str(path), os.path.realpath(path)):
+                found.setdefault(real, file)
+        elif not path.exists():
             raise FileNotFoundError(f"no rules at '{path}': expected a rule file or a folder")
-        candidates = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in candidates:
-            named = file == path or file.suffix in RULE_ENDINGS
-            if named and file.is_file() and not file.name.endswith(CASES_ENDING):
-                found.setdefault(file.resolve(), file)
+        elif path.is_file() and not path.name.endswith(CASES_ENDING):
+            found.setdefault(os.path.realpath(path), path)
     return list(found.values())
+
+
+def _below(folder: str, real: str) -> Iterator[tuple[str, Path]]:
+    """Rule files with their real names, which are only asked for where a link is in the way."""
+    with os.scandir(folder) as listed:
+        entries = sorted(listed, key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(entry.path, os.path.join(real, entry.name))  # noqa: PTH118 - quicker
+        elif entry.name.endswith(RULE_ENDINGS) and not entry.name.endswith(CASES_ENDING):
+            if entry.is_symlink() and entry.is_file():
+                yield os.path.realpath(entry.path), Path(entry.path)
+            elif entry.is_file():
+                yield os.path.join(real, entry.name), Path(entry.path)  # noqa: PTH118
 
 
 def read_file(file: Path, faults: list[Fault]) -> bytes:

@@ -1,5 +1,9 @@
 """What no rule describes: its models, a way back, and what they were learned from."""
 
+import contextlib
+import os
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +13,54 @@ from deploy.commands.root import Config, Data, Port, fail, group, running_settin
 anomaly_app = group("anomaly", "What no rule describes: unusual behaviour.")
 
 Tenant = Annotated[str, typer.Option("--tenant", help="The organisation's id.")]
+
+
+@anomaly_app.command("replay")
+def replay(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="NDJSON, CSV with a header, Zeek TSV or plain lines; each also .gz.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+        ),
+    ],
+    tenant: Tenant,
+    profile: Annotated[Path, typer.Option("--profile", help="What is watched; a YAML file.")],
+    budget: Annotated[
+        float, typer.Option("--budget", help="Alerts a day, at most.", min=0.01, max=10_000)
+    ] = 2.0,
+    verdicts: Annotated[
+        Path | None,
+        typer.Option("--verdicts", help="Lines of {entity, start, verdict: attack or harmless}."),
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option("--scores", help="Write every closed window's scores here.")
+    ] = None,
+    names: Annotated[
+        str, typer.Option("--map", help="time=FIELD,… where fields are called otherwise.")
+    ] = "",
+) -> None:
+    """Run files through the anomaly model in the order of event time; prints a line an alert."""
+    from collectors.bus.contract import Malformed
+    from detection.anomaly.profile import load
+    from detection.anomaly.reading import pairs
+    from detection.anomaly.replay import Replay, read_verdicts
+    from detection.anomaly.replay import replay as run
+
+    try:
+        said = read_verdicts(verdicts) if verdicts else []
+        replayed = Replay(tenant, load(profile), budget=budget, names=pairs(names), verdicts=said)
+        with contextlib.ExitStack() as stack:
+            written = stack.enter_context(scores.open("wb")) if scores else None
+            run(replayed, files, sys.stdout.buffer, written, sys.stderr)
+    except BrokenPipeError:  # whoever reads the alerts has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (Malformed, ValueError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}")
 
 
 @anomaly_app.command("models")

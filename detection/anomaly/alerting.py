@@ -9,6 +9,7 @@ import msgspec
 from collectors.event import timestamp
 from detection.alert import Alert, alert_id
 from detection.anomaly.budget import OPEN
+from detection.anomaly.lessons import Told, told_of
 from detection.anomaly.library import KINDS
 from detection.anomaly.profile import Profile
 from detection.anomaly.watch import Judged
@@ -46,6 +47,8 @@ class Alerting(msgspec.Struct):
     lines: Lines = {}
     days: dict[int, int] = {}
     """By day, the alerts that were opened: what the budget is compared with."""
+    told: dict[str, Told] = {}
+    """By alert, what a verdict on it will be about."""
 
     def remember(self, judged: Judged) -> None:
         """Keep a window for the picture of its entity."""
@@ -63,7 +66,7 @@ class Alerting(msgspec.Struct):
         model: str,
         received: float,
         revision: int,
-        odds: Callable[[Judged], float],
+        odds: Callable[[Told], float],
         off: Collection[str] = (),
     ) -> Alert | None:
         """The alert that a window opens or amends, None where it does neither.
@@ -88,13 +91,14 @@ class Alerting(msgspec.Struct):
             if judged.score > known.worst:
                 known.worst = judged.score
                 known.unusual = _unusual(judged, profile, model, self.lines[done.entity])
-        return _alert(known, profile, tenant, done.entity, revision, odds(judged))
+        return _alert(known, profile, tenant, done.entity, revision, odds(self.told[known.id]))
 
     def forget(self, now: float) -> None:
         """Let go of what can't be amended any more, and of pictures of those long silent."""
         self.open = {key: one for key, one in self.open.items() if one.last + OPEN >= now}
         kept = {name: line for name, line in self.lines.items() if line[-1][0] + 30 * OPEN >= now}
         self.lines = kept
+        self.told = {id_: one for id_, one in self.told.items() if one.first + 30 * OPEN >= now}
         self.days = {day: count for day, count in self.days.items() if day >= now // 86400 - 30}
 
     def lately(self, now: float) -> int:
@@ -108,8 +112,10 @@ class Alerting(msgspec.Struct):
         day = int(done.start // 86400)
         self.days[day] = self.days.get(day, 0) + 1
         entity = Entity(KINDS[profile.kind], done.entity)
+        id_ = alert_id(tenant, RULE + view, entity, f"{profile.name} {_time(done.start)}")
+        self.told[id_] = told_of(judged, profile.name, view)
         return Open(
-            id=alert_id(tenant, RULE + view, entity, f"{profile.name} {_time(done.start)}"),
+            id=id_,
             view=view,
             first=done.start,
             last=done.end,

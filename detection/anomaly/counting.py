@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from collectors import event
-from collectors.bus.contract import Bus, Partition, Record
+from collectors import event, tick
+from collectors.bus.contract import Bus, Malformed, Partition, Record
 from collectors.bus.outbox import Letter, Outbox
 from collectors.event import Soc
 from collectors.logsource import LogSource
@@ -81,6 +81,8 @@ class Counting:
         if record.kind == "policy":
             off = self._turned_off(record.value, tenant)
             return None if off is None else msgspec.structs.replace(place, off=off)
+        if record.kind == tick.KIND:
+            return _ticked(place, record)
         if record.kind != "events":
             return None
         read = _alerts if topic == "alerts" else _events
@@ -141,6 +143,15 @@ class Counting:
             return None
         states = policy.states
         return [view for view in VIEWS if states.get(RULE + view, State.ALERT) is not State.ALERT]
+
+
+def _ticked(place: Part, record: Record) -> Part | None:
+    """None for what is no tick; detection sets it aside."""
+    try:
+        heard = {each.source: each.moment for each in tick.ticks(record)}
+    except Malformed:
+        return None
+    return msgspec.structs.replace(place, ticks=heard)
 
 
 def _events(value: bytes, tenant: str) -> Iterator[tuple[Mapping[str, Any], Soc]]:

@@ -11,6 +11,8 @@ PER_WINDOW: Final = ("count", "bytes", "kinds", "hour")
 SHRINK: Final = 8.0
 """Windows of all entities that an entity's own moments are mixed with."""
 FEWEST_HOURS: Final = 12.0
+STRANGER: Final = 4.0
+"""Windows after which half of an entity's deviation from itself counts."""
 HOURS: Final = 168.0
 
 
@@ -63,6 +65,7 @@ def measure(done: Behaviour, state: State, hour: int) -> Measured:
     age = _effective_days(done.end - state.first)
     evidence: list[Evidence] = []
     features: list[float] = []
+    trust = entity.windows / (entity.windows + STRANGER) if entity is not None else 0.0
     sizes = [
         math.log1p(done.events),
         math.log1p(done.bytes),
@@ -73,9 +76,9 @@ def measure(done: Behaviour, state: State, hour: int) -> Measured:
         found = _values(index, counts, entity, state, peers, age)
         evidence += found
         mean, ratio = _averages(found)
-        features += _facet(found)
-        features.append(_deviation(mean, entity, state, len(quantities)))
-        features.append(_deviation(ratio, entity, state, len(quantities) + 1))
+        features += _facet(found, known=entity is not None)
+        features.append(trust * _deviation(mean, entity, state, len(quantities)))
+        features.append(trust * _deviation(ratio, entity, state, len(quantities) + 1))
         quantities += (mean, ratio)
     features += [_deviation(size, entity, state, index) for index, size in enumerate(sizes)]
     features.append(_hour(hour, entity, state))
@@ -148,10 +151,10 @@ def _averages(found: list[Evidence]) -> tuple[float, float]:
     return (mean / weight, ratio / weight) if weight else (0.0, 0.0)
 
 
-def _facet(found: list[Evidence]) -> list[float]:
+def _facet(found: list[Evidence], *, known: bool) -> list[float]:
     new = odd = burst = lone = 0.0
     for each in found:
-        if each.mine == 0.0:
+        if each.mine == 0.0 and known:
             new += each.own
         odd = max(odd, each.all)
         burst = max(burst, each.own * math.log1p(each.number))

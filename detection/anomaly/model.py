@@ -1,6 +1,7 @@
 """What is usual for a tenant, fitted to its past each night: tails, a forest, thresholds."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -14,20 +15,22 @@ from detection.anomaly.forest import Forest, Walker
 from detection.anomaly.profile import Profile
 from detection.anomaly.state import DAY
 from detection.anomaly.tail import Tail
-from detection.anomaly.views import STANDING, VIEWS, scores
+from detection.anomaly.views import HEAVIEST, STANDING, VIEWS, scores
 
 Floats = NDArray[np.float64]
 
 LONGEST: Final = 14 * DAY
 MOST: Final = 20_000
-FEWEST: Final = 100
+FEWEST: Final = 50
 """Windows without which no model is fitted."""
 WARM_UP: Final = DAY
-QUIET: Final = 0.1
+QUIET: Final = 0.15
 """Share of the budget that ordinary days may use up; the rest is kept for incidents."""
-UNTIMED: Final = 0.01
+FAR: Final = 1.0
+"""Decades past a threshold from which a window is no part of the reference."""
+UNTIMED: Final = 0.006
 """Share of the windows that may alert where windows have no time and days can't be counted."""
-MOST_LENIENT: Final = 0.01
+STRICT: Final = 0.01
 """No view alerts at more than this share of the windows, however large the budget."""
 FOREST: Final = VIEWS.index("forest")
 LONE: Final = VIEWS.index("population")
@@ -40,6 +43,8 @@ class Past(NamedTuple):
     end: float
     entity: str
     features: Sequence[float]
+    margin: float = -1.0
+    """Decades by which the strongest view was past its threshold when it was scored."""
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -53,12 +58,12 @@ class Model(msgspec.Struct, frozen=True):
     features: list[Tail]
     forest: Forest
     views: list[Tail]
+    shares: list[float]
     thresholds: list[float]
     """For each view, the p-value from which it alerts."""
     lone: dict[str, float]
     """The entities with the highest population score, and how high."""
     peers: int
-    combined: Tail
     """How high the highest of the views' margins goes."""
 
 
@@ -70,7 +75,7 @@ class Scores(NamedTuple):
     margin: Floats
     """Decades by which each view is past its threshold; an alert from 0 on."""
     combined: Floats
-    """The p-value of the largest margin."""
+    """The least p-value for its share of the budget (Bonferroni's bound, weighted)."""
 
 
 def fit(
@@ -85,7 +90,10 @@ def fit(
     features = [tails.fit(column) for column in rows.T]
     forest = forests.fit(_surprises(rows, features))
     raw = _raw(rows, features, Walker(forest), facets)
-    views = [tails.fit(column, extend=True) for column in raw.T]
+    views = [
+        tails.fit(column, heaviest=heaviest)
+        for column, heaviest in zip(raw.T, HEAVIEST[profile.kind], strict=True)
+    ]
     lone = _highest(reference, raw[:, LONE])
     entities = len({each.entity for each in reference})
     days = (reference[-1].end - reference[0].end) / DAY
@@ -97,13 +105,11 @@ def fit(
         features=features,
         forest=forest,
         views=views,
+        shares=list(shares),
         thresholds=_thresholds(profile, budget, shares, len(reference), entities, days),
         lone=lone,
         peers=entities - 1,
-        combined=Tail([], []),
     )
-    margin = _margin(made, reference, raw)
-    made = msgspec.structs.replace(made, combined=tails.fit(margin.max(axis=1), extend=True))
     digest = hashlib.blake2b(msgspec.msgpack.encode(made), digest_size=6).hexdigest()
     return msgspec.structs.replace(made, version=digest)
 
@@ -121,11 +127,13 @@ class Scorer:
         raw = _raw(rows, self.model.features, self._walker, self.model.facets)
         p = _p(self.model, batch, raw)
         margin = np.log10(np.asarray(self.model.thresholds)) - np.log10(p)
-        return Scores(raw, p, margin, self.model.combined.survival(margin.max(axis=1)))
+        combined = np.minimum(1.0, (p / np.asarray(self.model.shares)).min(axis=1))
+        return Scores(raw, p, margin, combined)
 
 
 def _reference(past: Sequence[Past], profile: Profile) -> Sequence[Past]:
     """Without the first day, in which all is new; of a shorter history its latter half."""
+    past = [each for each in past if each.margin < FAR]
     if not past:
         return past
     if profile.timed:
@@ -173,7 +181,7 @@ def _thresholds(
     per_day = windows / max(days, 1e-9)
     return [
         min(
-            MOST_LENIENT,
+            STRICT,
             budget * share / entities if view in STANDING else QUIET * budget * share / per_day,
         )
         for view, share in zip(VIEWS, shares, strict=True)
@@ -191,14 +199,15 @@ def _p(model: Model, batch: Sequence[Past], raw: Floats) -> Floats:
 
 
 def _lone(model: Model, entity: str, score: float) -> float:
-    """Share of the other entities that ever scored as high; at least one of all of them."""
-    above = sum(other >= score for name, other in model.lone.items() if name != entity)
-    if above >= len(model.lone) - 1:
+    """Share of the other entities that ever scored as high, and less beyond the highest."""
+    others = [other for name, other in model.lone.items() if name != entity]
+    if not others or score <= others[-1]:
         return 1.0
-    return (above + 1.0) / (model.peers + 1.0)
-
-
-def _margin(model: Model, reference: Sequence[Past], raw: Floats) -> Floats:
-    p = _p(model, reference, raw)
-    margin: Floats = np.log10(np.asarray(model.thresholds)) - np.log10(p)
-    return margin
+    above = sum(other >= score for other in others)
+    p = (above + 1.0) / (model.peers + 1.0)
+    spread = sum(others) / len(others) - others[-1]
+    return (
+        p
+        if above or len(others) < TOP - 1 or spread <= 0.0
+        else p * math.exp(-(score - others[0]) / spread)
+    )

@@ -20,8 +20,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By profile and source, the latest time of events, Unix seconds."""
     windows: dict[str, list[bytes]] = {}
     """By profile, the parts of windows (detection.anomaly.window)."""
-    ticks: list[str] = []
-    """Sources that had nothing more to send by `time`."""
+    ticks: dict[str, float] = {}
+    """By source, when its door would have heard of it, Unix seconds."""
     off: list[str] | None = None
     """The views that a policy turned off, where the record is one."""
 

@@ -18,9 +18,10 @@ from collectors.bus.contract import (
 from collectors.bus.dead import dead_letter
 from collectors.bus.outbox import Letter, Outbox
 from detection.alert import Alert
-from detection.anomaly import going_back
+from detection.anomaly import going_back, lessons
 from detection.anomaly.checkpoint import Checkpoints
 from detection.anomaly.counting import BEHAVIOUR
+from detection.anomaly.lessons import Names
 from detection.anomaly.library import Watched, library
 from detection.anomaly.nights import Fitted
 from detection.anomaly.part import decode
@@ -52,8 +53,11 @@ class Behaviour:
         every: float,
         watched: Sequence[Watched] | None = None,
         shelf: Shelf,
+        key: bytes,
+        contributes: Callable[[str], bool] = lambda _tenant: True,
     ) -> None:
-        """`every`: seconds of the log after which a checkpoint is due."""
+        """`every`: seconds of the log after which a checkpoint is due; `key` is the installation's,
+        under which names become digests; `contributes`: whether others may learn of a tenant."""
         self._producer = bus.producer()
         self._outbox = Outbox(self._producer)
         self._checkpoints = checkpoints
@@ -62,6 +66,8 @@ class Behaviour:
         self._every = every
         self._watched = {each.profile.name: each for each in watched or library()}
         self._shelf = shelf
+        self._key = key
+        self._contributes = contributes
         self._tenants: dict[str, TenantBehaviour] = {}
         self._due: dict[str, float] = {}
         self._fitted: list[tuple[str, Fitted]] = []
@@ -89,25 +95,12 @@ class Behaviour:
             behaviour = self._tenants[_tenant(record.partition)]
             if record.offset < behaviour.offset:
                 continue
-            if record.kind == going_back.KIND:
-                self._go_back(behaviour, record)
-                behaviour.read_to(record.offset + 1)
-                continue
-            alerts: dict[str, Alert] = {}
-            for number, line in enumerate(record.value.split(b"\n")):
-                try:
-                    found = behaviour.take(decode(line), record.offset + 1)
-                except ValueError as error:
-                    metrics.DEAD_LETTERS.labels(STAGE).inc()
-                    self._outbox.put(
-                        dead_letter(record, str(error), stage=STAGE, line=number, content=line)
-                    )
-                else:
-                    alerts.update({alert.id: alert for alert in found})
+            try:
+                self._take(behaviour, record)
+            except ValueError as error:
+                metrics.DEAD_LETTERS.labels(STAGE).inc()
+                self._outbox.put(dead_letter(record, str(error), stage=STAGE))
             behaviour.read_to(record.offset + 1)
-            for value in pack(map(msgspec.json.encode, alerts.values())):
-                self._outbox.put(Letter(ALERTS + behaviour.tenant, value, key=behaviour.tenant))
-            self._fitted += [(behaviour.tenant, each) for each in behaviour.take_fitted()]
 
     def flush(self) -> None:
         """Shelve models, send alerts, and keep what they came from where that is due."""
@@ -130,6 +123,36 @@ class Behaviour:
             self._save(behaviour)
         self._producer.close()
 
+    def _take(self, behaviour: TenantBehaviour, record: Record) -> None:
+        """Raises ValueError for what is none of ours."""
+        if record.kind == going_back.KIND:
+            self._go_back(behaviour, record)
+        elif record.kind == lessons.VERDICTS:
+            self._hear(behaviour, record)
+        elif record.kind == lessons.LESSONS:
+            behaviour.teach(lessons.lessons(record.value))
+        else:
+            self._count(behaviour, record)
+
+    def _count(self, behaviour: TenantBehaviour, record: Record) -> None:
+        tenant, revision = behaviour.tenant, record.offset + 1
+        alerts: dict[str, Alert] = {}
+        for part in [decode(line) for line in record.value.split(b"\n")]:
+            alerts.update({alert.id: alert for alert in behaviour.take(part, revision)})
+        for value in pack(map(msgspec.json.encode, alerts.values())):
+            self._outbox.put(Letter(ALERTS + tenant, value, key=tenant))
+        self._fitted += [(tenant, each) for each in behaviour.take_fitted()]
+
+    def _hear(self, behaviour: TenantBehaviour, record: Record) -> None:
+        """Bring what the verdicts teach to every tenant, or to their own where it keeps that."""
+        said = list(lessons.verdicts(record.value))
+        taught = [found for each in said if (found := behaviour.hear(each)) is not None]
+        shared = self._contributes(behaviour.tenant)
+        for tenant in self._tenants if shared else (behaviour.tenant,):
+            for value in pack(map(lessons.encode, taught)):
+                headers = {"kind": lessons.LESSONS}
+                self._outbox.put(Letter(BEHAVIOUR + tenant, value, key=tenant, headers=headers))
+
     def _go_back(self, behaviour: TenantBehaviour, record: Record) -> None:
         """What can't be gone back to leaves the model in force where it is."""
         tenant = behaviour.tenant
@@ -150,6 +173,7 @@ class Behaviour:
             watched=self._watched,
             calendar=self._calendar(kept.tenant),
             lateness=self._lateness,
+            names=Names(self._key, kept.tenant),
         )
 
     def _save(self, behaviour: TenantBehaviour) -> None:

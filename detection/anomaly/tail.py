@@ -50,8 +50,8 @@ class Tail(msgspec.Struct, frozen=True, array_like=True):
         return bounded
 
 
-def fit(values: Any, *, extend: bool = False) -> Tail:
-    """The tail of a reference; `extend` fits what is beyond its largest value too."""
+def fit(values: Any, *, heaviest: float | None = None) -> Tail:
+    """The tail of a reference; beyond its largest value of a shape up to `heaviest`, or none."""
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     count = len(ordered)
     if not count:
@@ -68,11 +68,11 @@ def fit(values: Any, *, extend: bool = False) -> Tail:
     points = np.unique(points)
     below = np.searchsorted(ordered, points, side="left")
     above = (count - below + 1.0) / (count + 1.0)
-    shape, scale = _pareto(ordered) if extend else (0.0, 0.0)
+    shape, scale = (0.0, 0.0) if heaviest is None else _pareto(ordered, heaviest)
     return Tail(points.tolist(), above.tolist(), shape, scale)
 
 
-def _pareto(ordered: Floats) -> tuple[float, float]:
+def _pareto(ordered: Floats, heaviest: float) -> tuple[float, float]:
     """Shape and scale beyond the largest value, by moments of the excesses (Hosking 1987)."""
     number = max(FEWEST, int(len(ordered) * EXCESSES))
     if len(ordered) < 2 * number:
@@ -83,6 +83,6 @@ def _pareto(ordered: Floats) -> tuple[float, float]:
     if mean <= 0 or variance <= 0:
         return 0.0, 0.0
     ratio = mean * mean / variance
-    shape = min(0.5, max(-0.2, 0.5 * (1.0 - ratio)))
+    shape = min(heaviest, max(-0.2, 0.5 * (1.0 - ratio)))
     scale = mean * (1.0 - shape)
     return shape, max(1e-9, scale + shape * float(ordered[-1] - threshold))

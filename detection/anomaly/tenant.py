@@ -1,6 +1,6 @@
 """One tenant's behaviour: parts of the log in, alerts out; its state is a place in the log."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -9,9 +9,11 @@ from collectors import metrics
 from detection.alert import Alert
 from detection.anomaly import window as windows
 from detection.anomaly.alerting import Alerting
+from detection.anomaly.budget import OPEN
+from detection.anomaly.lessons import ATTACK, Lesson, Lessons, Names, Said, Told
 from detection.anomaly.library import Watched
 from detection.anomaly.model import Model
-from detection.anomaly.nights import Compared, Fitted, Nights, version_of
+from detection.anomaly.nights import Compared, Fitted, Nights
 from detection.anomaly.part import Part
 from detection.anomaly.timing import Timing
 from detection.anomaly.watch import Calendar, Judged, Watch
@@ -48,6 +50,7 @@ class Kept(msgspec.Struct):
     budget: float = DEFAULT_BUDGET
     off: list[str] = []
     profiles: dict[str, KeptProfile] = {}
+    lessons: Lessons = msgspec.field(default_factory=Lessons)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -140,13 +143,14 @@ class TenantBehaviour:
         watched: Mapping[str, Watched],
         calendar: Calendar,
         lateness: float,
-        odds: Callable[[Judged], float] = lambda _: 0.0,
+        names: Names,
     ) -> None:
         self._kept = kept
         self._watched = watched
         self._calendar = calendar
         self._lateness = lateness
-        self._odds = odds
+        self._names = names
+        self._ranking = kept.lessons.ranking()
         self._running: dict[str, Running] = {}
         for name, profile in kept.profiles.items():
             if name in watched:
@@ -172,14 +176,38 @@ class TenantBehaviour:
         profiles = {name: each.keep() for name, each in self._running.items()}
         return msgspec.structs.replace(self._kept, profiles={**self._kept.profiles, **profiles})
 
+    def hear(self, said: Said) -> Lesson | None:
+        """Take a verdict; what it teaches, where the alert is one that is still remembered.
+
+        A confirmed attack is not usual behaviour, from its first window to the end of its alert.
+        """
+        for running in self._running.values():
+            told = running.kept.alerting.told.get(said.alert)
+            if told is None:
+                continue
+            if said.verdict == ATTACK:
+                running.watch.unlearn(told.entity, told.first, told.first + OPEN)
+            return self._names.lesson(told, said)
+        return None
+
+    def teach(self, lessons: Iterable[Lesson]) -> None:
+        """Learn from verdicts of whatever tenant."""
+        for lesson in lessons:
+            self._kept.lessons.add(lesson)
+        self._ranking = self._kept.lessons.ranking()
+
+    def _odds(self, told: Told) -> float:
+        return float(self._ranking.odds([self._names.group(told)])[0])
+
     def go_back(self, profile: str, model: Model | None) -> None:
         """Hold to an earlier model, or with none let the nights' go live again."""
         running = self._running.get(profile)
         if running is None:
             return
-        running.kept.nights.held = model is not None
-        if model is not None:
-            running.kept.nights.version = version_of(model)
+        if model is None:
+            running.kept.nights.release()
+        else:
+            running.kept.nights.hold(model)
             running.watch.judge_by(model)
 
     def take_fitted(self) -> list[Fitted]:
@@ -211,9 +239,9 @@ class TenantBehaviour:
         for name, sources in part.heard.items():
             for source, latest in sources.items() if name in self._running else ():
                 self._running[name].kept.timing.hear(source, latest, part.time)
-        for source in part.ticks:
+        for source, moment in part.ticks.items():
             for running in self._running.values():
-                running.kept.timing.tick(source, part.time)
+                running.kept.timing.tick(source, moment)
         return self._close(part.time, revision)
 
     def _close(self, receipt: float, revision: int) -> list[Alert]:

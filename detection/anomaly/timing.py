@@ -12,11 +12,17 @@ HOLD: Final = 3600.0
 """Seconds of event time by which a slow source may hold back those that are ahead of it."""
 
 
+FORGET: Final = 0.99
+"""What is left of a lag with each record."""
+
+
 class Heard(msgspec.Struct, array_like=True):
-    """One source: the latest time of its events, and of its receipt."""
+    """One source: how far its events have come, and when something came last."""
 
     event: float
     receipt: float
+    lag: float = 0.0
+    """Seconds that its events have been on their way lately; the longest, slowly forgotten."""
 
 
 class Timing(msgspec.Struct):
@@ -29,18 +35,18 @@ class Timing(msgspec.Struct):
 
     def hear(self, source: str, event: float, receipt: float) -> None:
         """Events of a source, the latest of them at `event`, came in."""
-        known = self.sources.get(source)
-        if known is None:
-            self.sources[source] = Heard(event, receipt)
-        else:
-            known.event = max(known.event, event)
-            known.receipt = max(known.receipt, receipt)
+        known = self.sources.setdefault(source, Heard(event, receipt))
+        known.event = max(known.event, event)
+        known.receipt = max(known.receipt, receipt)
+        known.lag = max(receipt - event, known.lag * FORGET)
         self.latest = max(self.latest, receipt)
 
     def tick(self, source: str, receipt: float) -> None:
-        """A source that is known had nothing more to send by then."""
-        if source in self.sources:
-            self.hear(source, receipt, receipt)
+        """A known source would have been heard: time goes on, less what its events usually take."""
+        known = self.sources.get(source)
+        if known is not None:
+            known.event = max(known.event, receipt - known.lag)
+            known.receipt = max(known.receipt, receipt)
 
     def advance(self, receipt: float) -> float:
         """Where time stands when the log has come to `receipt`."""

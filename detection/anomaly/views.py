@@ -14,10 +14,17 @@ View = Literal["novelty", "population", "identity", "volume", "forest"]
 VIEWS: Final[tuple[View, ...]] = ("novelty", "population", "identity", "volume", "forest")
 STANDING: Final[frozenset[View]] = frozenset({"population"})
 """Views of what goes on for days: an entity is one alert there, not one an hour."""
+HEAVIEST: Final[dict[Kind, tuple[float, ...]]] = {
+    "host": (0.0, 0.0, 0.5, 0.5, 0.0),
+    "user": (0.5, 0.0, 0.5, 0.5, 0.0),
+    "address": (0.5, 0.0, 0.5, 0.5, 0.0),
+}
+"""Shape of each view's tail at most; a host with a fixed role shows new things one by one, users
+and addresses show them in bursts."""
 SHARES: Final[dict[Kind, tuple[float, ...]]] = {
-    "host": (0.50, 0.20, 0.05, 0.10, 0.15),
-    "user": (0.20, 0.15, 0.50, 0.05, 0.10),
-    "address": (0.35, 0.35, 0.05, 0.10, 0.15),
+    "host": (0.60, 0.20, 0.01, 0.04, 0.15),
+    "user": (0.10, 0.10, 0.70, 0.05, 0.05),
+    "address": (0.25, 0.60, 0.01, 0.04, 0.10),
 }
 
 

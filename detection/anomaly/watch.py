@@ -1,6 +1,6 @@
 """One tenant's one log source under watch: closed windows in, judged windows out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -18,7 +18,7 @@ from detection.anomaly.window import Behaviour, Window, close
 
 LEARNING: Final = DAY
 """Seconds of history before a tenant's own model alerts."""
-REFIT: Final = 100
+REFIT: Final = 50
 """Windows between two fits where windows have no time."""
 
 Calendar = Callable[[float], int]
@@ -42,7 +42,7 @@ class Judged(NamedTuple):
     score: float
     """Decades by which the strongest view is past its threshold."""
     p: float
-    """Share of the tenant's windows whose strongest view goes as far."""
+    """Bound on the share of the tenant's usual windows in which any view goes as far."""
     views: tuple[View, ...]
     """Those past their threshold, the strongest first."""
     reasons: tuple[Reason, ...]
@@ -93,7 +93,9 @@ class Watch:
         calendar: Calendar = hour_of_week,
         accept: Accept = lambda tonight, _: tonight,
         kept: Kept | None = None,
+        verdicts: Mapping[tuple[str, float], bool] | None = None,
     ) -> None:
+        """`verdicts` says of windows (entity and start) whether they were an attack."""
         self.tenant = tenant
         self.profile = profile
         self.budget = budget
@@ -105,6 +107,7 @@ class Watch:
             kept = Kept(state, Gate(), [], None, 0, 0)
         self.kept = kept
         self._scorer = Scorer(kept.model) if kept.model else None
+        self._verdicts = verdicts or {}
 
     def closed(self, windows: Sequence[Window]) -> list[Judged]:
         """Judge windows that end together; none of them is known to any other."""
@@ -126,8 +129,18 @@ class Watch:
 
     def _learn(self, judged: Judged, hour: int) -> None:
         done, kept = judged.behaviour, self.kept
+        attack = self._verdicts.get((done.entity, done.start))
+        if attack:
+            return
         states.learn(kept.state, done, judged.measured.quantities, hour)
-        kept.past.append(Past(done.end, done.entity, judged.measured.features))
+        kept.past.append(
+            Past(
+                done.end,
+                done.entity,
+                judged.measured.features,
+                -1.0 if attack is False else judged.score,
+            )
+        )
         kept.count += 1
 
     def _nights(self, window: Window) -> None:
@@ -141,6 +154,13 @@ class Watch:
                     self.refit()
         elif kept.count and kept.count % REFIT == 0:
             self.refit()
+
+    def unlearn(self, entity: str, since: float, until: float) -> None:
+        """Leave an entity's windows of a confirmed attack out of what is taken for usual."""
+        kept = self.kept
+        kept.past = [
+            each for each in kept.past if each.entity != entity or not since < each.end <= until
+        ]
 
     def judge_by(self, model: Model) -> None:
         """Go on with another model, until a night's is accepted."""
@@ -193,7 +213,8 @@ class Watch:
         shown = past or (VIEWS[order[0]],)
         by_view = dict(zip(VIEWS, p, strict=True))
         learning = self._learning(done)
-        alert = bool(past) and not learning and self._passes(done, seen, past)
+        new = bool(past) and not learning
+        alert = new and (not self.profile.timed or self._passes(done, seen, past))
         return Judged(
             behaviour=done,
             measured=seen,
@@ -217,4 +238,4 @@ class Watch:
 
 
 def _unjudged(done: Behaviour, seen: Measured) -> Judged:
-    return Judged(done, seen, {}, {}, 0.0, 1.0, (), (), alert=False, model="", learning=True)
+    return Judged(done, seen, {}, {}, -1.0, 1.0, (), (), alert=False, model="", learning=True)

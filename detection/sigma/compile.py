@@ -57,7 +57,7 @@ class Predicates:
         self.numbers: dict[Predicate, int] = {}
         self.all: list[Predicate] = []
         self.uses: list[int] = []
-        """How many rules' conditions speak of it."""
+        """How many rules speak of it."""
 
     def number(self, predicate: Predicate) -> int:
         """The number of a predicate, new or known."""
@@ -78,7 +78,7 @@ class Predicates:
 
 
 class RuleCompiler:
-    """Compiles rules one after another into conditions over shared predicates."""
+    """Compiles rules one after another into conditions over the same predicates."""
 
     def __init__(self, predicates: Predicates, lists: Mapping[str, Sequence[str]]) -> None:
         self._predicates = predicates

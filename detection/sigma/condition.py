@@ -1,27 +1,29 @@
 """A rule's condition over predicates, answered from the set of those that hold."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Union
+from typing import Union
+
+import msgspec
 
 Held = frozenset[int]
 """Numbers of the predicates that hold for an event."""
 
 
-class All(NamedTuple):
+class All(msgspec.Struct, frozen=True, array_like=True, tag="all"):
     """True if all of these predicates hold and all of these parts are true."""
 
     predicates: frozenset[int]
     parts: tuple["Condition", ...] = ()
 
 
-class Any(NamedTuple):
+class Any(msgspec.Struct, frozen=True, array_like=True, tag="any"):
     """True if one of these predicates holds or one of these parts is true."""
 
     predicates: frozenset[int]
     parts: tuple["Condition", ...] = ()
 
 
-class Not(NamedTuple):
+class Not(msgspec.Struct, frozen=True, array_like=True, tag="not"):
     """True if the part is not."""
 
     part: "Condition"
@@ -90,6 +92,17 @@ def _rarity(predicates: frozenset[int], rarity: Callable[[int], float]) -> tuple
         -len(predicates),
         -min(predicates),
     )
+
+
+def renumbered(condition: Condition, numbers: Sequence[int]) -> Condition:
+    """The same over other numbers: each predicate's is what stands at its old one.
+
+    Raises IndexError where nothing stands there.
+    """
+    if isinstance(condition, Not):
+        return Not(renumbered(condition.part, numbers))
+    parts = tuple(renumbered(part, numbers) for part in condition.parts)
+    return type(condition)(frozenset(numbers[each] for each in condition.predicates), parts)
 
 
 def used(condition: Condition) -> Sequence[int]:

@@ -5,6 +5,7 @@ from sys import getsizeof
 from typing import Any
 
 from detection.sigma.lookup import Lookup
+from detection.sigma.scan import note
 from detection.sigma.values import OBJECT, text_of
 
 MAX_VALUE_CHARACTERS = 16_384
@@ -50,43 +51,63 @@ class Answers(dict[Any, int]):
     def __init__(self, lookups: Sequence[Lookup], sets: Sets) -> None:
         super().__init__()
         self._sets = sets
-        self._exact = [each.exact for each in lookups if each.exact]
-        self._folded = [each.folded for each in lookups if each.folded is not None]
-        self._scans = any(each.scanner is not None for each in self._folded)
+        groups = [each.folded for each in lookups if each.folded is not None]
+        self._groups = groups
+        self._exact = _merged([each.exact for each in lookups if each.exact])
+        self._scans = [(each.scanner.scan, each.numbers) for each in groups if each.scanner]
+        self._tests = [test for each in groups for test in each.others]
         self._raw = [each for each in lookups if each.looks_at_raw]
         self._present = frozenset(number for each in lookups for number in each.present)
         self._absent = frozenset(number for each in lookups for number in each.absent)
         self._merely_present = 0
+        self._of_held: dict[tuple[int, ...], int] = {}
         self.forget()
 
     def forget(self) -> None:
-        """Start afresh, with the two answers that always are the same."""
+        """Start afresh, with the answers that always are the same."""
         self.clear()
+        self._of_held.clear()
         self[None] = self._sets.number(self._absent)
         self[OBJECT] = self._merely_present = self._sets.number(self._present)
+        self[""] = self._sets.number(self._present.union(self._holding_for_nothing()))
 
     def __missing__(self, value: Any) -> int:
         if value.__class__ is not str:
             return self._of_another_kind(value)
-        held = self._holding(value)
-        number = self._sets.number(self._present.union(held)) if held else self._merely_present
+        low = value.lower()
+        held = [*self._exact[low]] if low in self._exact else []
+        if self._scans:
+            hits: list[int] = []
+            data = utf8(low)
+            for scan, numbers in self._scans:
+                scan(data, note, 0, hits)
+                if hits:
+                    held += [numbers[position] for position in hits]
+                    hits.clear()
+        if self._tests:
+            held += [number for number, test in self._tests if test(low)]
+        for lookup in self._raw:
+            held += lookup.raw(value)
+        number = self._number(tuple(held)) if held else self._merely_present
         if len(value) <= MAX_VALUE_CHARACTERS:
             self[value] = number
             self._sets.spent += getsizeof(value) + ENTRY_BYTES
         return number
 
-    def _holding(self, text: str) -> list[int]:
-        low = text.lower()
-        held: list[int] = []
-        for exact in self._exact:
-            if low in exact:
-                held += exact[low]
-        if self._folded:
-            data = utf8(low) if self._scans else b""
-            for group in self._folded:
-                held += group.exactly(low, data)
+    def _number(self, held: tuple[int, ...]) -> int:
+        number = self._of_held.get(held)
+        if number is None:
+            number = self._of_held[held] = self._sets.number(self._present.union(held))
+            self._sets.spent += getsizeof(held) + ENTRY_BYTES
+        return number
+
+    def _holding_for_nothing(self) -> list[int]:
+        """What holds for the empty text, in which Hyperscan sees nothing."""
+        held = list(self._exact.get("", ()))
+        for group in self._groups:
+            held += group.exactly("", b"")
         for lookup in self._raw:
-            held += lookup.raw(text)
+            held += lookup.raw("")
         return held
 
     def _of_another_kind(self, value: Any) -> int:
@@ -106,6 +127,16 @@ class Answers(dict[Any, int]):
             self[values] = number
             self._sets.spent += ENTRY_BYTES * len(values)
         return number
+
+
+def _merged(tables: Sequence[dict[str, list[int]]]) -> dict[str, list[int]]:
+    if len(tables) == 1:
+        return tables[0]
+    merged: dict[str, list[int]] = {}
+    for table in tables:
+        for text, numbers in table.items():
+            merged.setdefault(text, []).extend(numbers)
+    return merged
 
 
 def utf8(text: str) -> bytes:

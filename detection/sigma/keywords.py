@@ -50,8 +50,7 @@ class Keywords:
         numbers_too = apart or any(
             not _NOT_OF_NUMBERS.search(predicate.value) for _, predicate in joined
         )
-        scanner = None if numbers_too else _gate(joined, scanners)
-        self.gate = scanner.found if scanner is not None else None
+        self.gate = None if numbers_too else _gate(joined, scanners)
         """Finds nothing in a line of JSON that cannot hold a keyword; None if any line may."""
         self._skipped = frozenset({str} if numbers_too else {str, int, float, bool, NoneType})
 
@@ -60,7 +59,7 @@ class Keywords:
 
         `line` is the JSON that the event was read from, empty where that is not known.
         """
-        if self.gate is not None and line and not self.gate(line):
+        if self.gate is not None and line and not self.gate.found(line):
             return 0
         values = [value for value in event.values() if value.__class__ is str]
         if len(values) < len(event) and not self._skipped.issuperset(map(type, event.values())):

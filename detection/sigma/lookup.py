@@ -77,8 +77,10 @@ class Group:
         self.scanner: Scanner | None = None
         if len(predicates) > (FEW if few is None else few):
             self._prepare(predicates, scanners)
-        self._numbers = [number for number, _ in self._scanned]
-        self._others = [(number, tester(predicate)) for number, predicate in self._unscanned]
+        self.numbers = [number for number, _ in self._scanned]
+        """For what the scan finds at each position."""
+        self.others = [(number, tester(predicate)) for number, predicate in self._unscanned]
+        """What it does not look for."""
 
     def exactly(self, text: str, data: bytes) -> list[int]:
         """What holds for a text, whose bytes are `data`, taking the scan at its word."""
@@ -86,10 +88,10 @@ class Group:
             return [number for number, test in self._tests if test(text)]
         held: list[int] = []
         if self.scanner is not None and (found := self.scanner.found(data)):
-            numbers = self._numbers
+            numbers = self.numbers
             held = [numbers[position] for position in found]
-        if self._others:
-            held += [number for number, test in self._others if test(text)]
+        if self.others:
+            held += [number for number, test in self.others if test(text)]
         return held
 
     def confirmed(self, text: str) -> list[int]:
@@ -100,9 +102,11 @@ class Group:
         if self.scanner is None or not text or not text.isascii() or "\v" in text:
             return [number for number, test in self._tests if test(text)]
         found = self.scanner.found(text.encode("ascii"))
+        if not found and not self.others:
+            return found
         return [
-            *(number for number, test in self._others if test(text)),
-            *(self._numbers[each] for each in found if self._stands(each, text)),
+            *(number for number, test in self.others if test(text)),
+            *(self.numbers[each] for each in found if self._stands(each, text)),
         ]
 
     def _stands(self, position: int, text: str) -> bool:

@@ -1,9 +1,12 @@
 """A rule set, loaded whole: what matches an event, and what could not be used and why."""
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from sigma.exceptions import SigmaError
@@ -11,8 +14,9 @@ from sigma.processing.pipeline import ProcessingPipeline
 
 from collectors.logsource import LogSource
 from detection.sigma.compile import MissingListError, Predicates, RuleCompiler
-from detection.sigma.condition import NEVER, Condition
+from detection.sigma.condition import NEVER, Condition, renumbered
 from detection.sigma.engine import MEMORY_BYTES, Engine
+from detection.sigma.remembered import Compiled, Remembered
 from detection.sigma.scan import Scanners, cache_folder
 from detection.sigma.source import Source, compile_source
 from rules.catalog import Catalog, Rule, RuleInfo, line_for, read
@@ -38,12 +42,36 @@ def load(
     A rule that cannot be used is a fault and stops no other. Raises FileNotFoundError for a path
     that is not there, ValueError for a pipeline that cannot be read.
     """
-    catalog = read(paths)
     processing, recipe = read_pipelines(pipelines)
-    digest = blake2b(ENGINE + catalog.digest.encode() + recipe, digest_size=16)
+    digest = blake2b(ENGINE + recipe, digest_size=16)
     for name, values in sorted((lists or {}).items()):
         digest.update(repr((name, list(values))).encode("utf-8", "surrogatepass"))
-    return build(catalog, digest.hexdigest(), pipeline=processing, lists=lists or {}, memory=memory)
+    remembered = Remembered(cache_folder(), digest.hexdigest())
+    with collector_at_rest():
+        catalog = read(paths, remembered.info)
+        digest.update(catalog.digest.encode())
+        engine = build(
+            catalog,
+            digest.hexdigest(),
+            pipeline=processing,
+            lists=lists or {},
+            memory=memory,
+            remembered=remembered,
+        )
+    remembered.store()
+    return engine
+
+
+@contextmanager
+def collector_at_rest() -> Iterator[None]:
+    """Nearly all that is made is here to stay, so looking for garbage would be in vain."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def build(
@@ -54,19 +82,27 @@ def build(
     lists: Mapping[str, Sequence[str]] | None = None,
     memory: int = MEMORY_BYTES,
     kept: bool = True,
+    remembered: Remembered | None = None,
 ) -> Engine:
-    """Compile the rules of a catalog; `kept` says whether that may be remembered on disk."""
+    """Compile the rules of a catalog; `kept` says whether that may be remembered on disk.
+
+    `remembered` are rules compiled before with the same pipeline and lists.
+    """
     predicates = Predicates()
-    compiler = RuleCompiler(predicates, lists or {})
+    recipe = _Recipe(pipeline, lists or {}, remembered or Remembered(None, ""))
     faults, notices = list(catalog.faults), list[Fault]()
     infos: list[RuleInfo] = []
     conditions: list[Condition] = []
     by_source: dict[LogSource, dict[int, Condition]] = {}
     for rule in catalog.rules:
-        condition = _condition(rule, compiler, pipeline, faults, notices)
-        if condition is None:
+        compiled = _compiled(rule, recipe, faults)
+        if compiled is None:
             continue
-        by_source.setdefault(asked_by(rule), {})[len(infos)] = condition
+        if compiled.notice:
+            notices.append(Fault(rule.info.path, rule.info.line, compiled.notice))
+        numbers = [predicates.number(each) for each in compiled.predicates]
+        condition = renumbered(compiled.condition, numbers)
+        by_source.setdefault(compiled.asked, {})[len(infos)] = condition
         infos.append(rule.info)
         conditions.append(condition)
     correlations = standing(catalog.correlations, (info.id for info in infos), faults)
@@ -87,24 +123,31 @@ def build(
     )
 
 
-def _condition(
-    rule: Rule,
-    compiler: RuleCompiler,
-    pipeline: ProcessingPipeline | None,
-    faults: list[Fault],
-    notices: list[Fault],
-) -> Condition | None:
+class _Recipe(NamedTuple):
+    pipeline: ProcessingPipeline | None
+    lists: Mapping[str, Sequence[str]]
+    remembered: Remembered
+
+
+def _compiled(rule: Rule, recipe: _Recipe, faults: list[Fault]) -> Compiled | None:
+    """The rule compiled, or a fault more."""
+    if rule.mark and (found := recipe.remembered.get(rule.mark)):
+        return found
+    predicates, notice = Predicates(), ""
+    condition: Condition = NEVER
     try:
-        if pipeline is not None:
-            pipeline.apply(rule.sigma)
-        return compiler.compile(rule.sigma)
+        if recipe.pipeline is not None:
+            recipe.pipeline.apply(rule.sigma)
+        condition = RuleCompiler(predicates, recipe.lists).compile(rule.sigma)
     except MissingListError as error:
-        message = f"{error}, so this rule matches nothing"
-        notices.append(Fault(rule.info.path, rule.info.line, message))
-        return NEVER
+        predicates, notice = Predicates(), f"{error}, so this rule matches nothing"
     except (SigmaError, ValueError) as error:
         faults.append(Fault(rule.info.path, line_for(error, rule.document), str(error)))
         return None
+    compiled = Compiled(rule.info, asked_by(rule), tuple(predicates.all), condition, notice)
+    if rule.mark:
+        recipe.remembered.put(rule.mark, compiled)
+    return compiled
 
 
 def asked_by(rule: Rule) -> LogSource:

@@ -29,17 +29,19 @@ class Scanner:
     """Says which of its patterns occur in a text, in one pass."""
 
     def __init__(self, database: hyperscan.Database) -> None:
-        self._scan = database.scan
+        self.scan = database.scan
+        """Called with bytes, `note`, 0 and a list, it adds to that what `found` returns."""
         self._database = database  # its scratch lives with it
 
     def found(self, data: bytes) -> list[int]:
         """Positions, in the list compiled, of the patterns that occur in `data`."""
         hits: list[int] = []
-        self._scan(data, _note, 0, hits)
+        self.scan(data, note, 0, hits)
         return hits
 
 
-def _note(number: int, _start: int, _end: int, _flags: int, hits: Any) -> None:
+def note(number: int, _start: int, _end: int, _flags: int, hits: Any) -> None:
+    """What Hyperscan calls for each pattern that it finds."""
     hits.append(number)
 
 
@@ -111,7 +113,7 @@ class Scanners:
             return stored
         database = compiled(patterns)
         if path is not None:
-            _store(path, hyperscan.dumpb(database))
+            store(path, hyperscan.dumpb(database))
         return database
 
 
@@ -170,27 +172,37 @@ def _digest(patterns: Sequence[tuple[bytes, int]]) -> str:
     return digest.hexdigest()
 
 
+def sealed(data: bytes) -> bytes:
+    """What to write to a file so that `unsealed` knows whether all of it is there."""
+    return blake2b(data, digest_size=16).digest() + data
+
+
+def unsealed(data: bytes) -> bytes | None:
+    """What was sealed, None where it is damaged."""
+    return data[16:] if blake2b(data[16:], digest_size=16).digest() == data[:16] else None
+
+
 def _load(path: Path) -> hyperscan.Database | None:
     """A stored database, None if there is none or it is not whole or not of this machine."""
     try:
-        data = path.read_bytes()
+        data = unsealed(path.read_bytes())
     except OSError:
         return None
-    if blake2b(data[16:], digest_size=16).digest() != data[:16]:
+    if data is None:
         return None
     try:
-        database = hyperscan.loadb(data[16:], hyperscan.HS_MODE_BLOCK)
+        database = hyperscan.loadb(data, hyperscan.HS_MODE_BLOCK)
         database.scratch = hyperscan.Scratch(database)
     except hyperscan.error:
         return None
     return database
 
 
-def _store(path: Path, data: bytes) -> None:
-    """Best effort: without it the next start compiles again."""
+def store(path: Path, data: bytes) -> None:
+    """Best effort: without it the next start does the work again."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        draft.write_bytes(blake2b(data, digest_size=16).digest() + data)
+        draft.write_bytes(sealed(data))
         draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)

@@ -11,11 +11,15 @@ import pytest
 
 from collectors.bus.embedded import EmbeddedBus
 from detection.alert import Alert
+from detection.anomaly import going_back
+from detection.anomaly.artefacts import Artefacts
 from detection.anomaly.checkpoint import CheckpointFiles
+from detection.anomaly.shelf import Shelf
 from detection.anomaly.tenant import Kept
 from detection.policy import Policy, State
 from detection.unusual import RULE, VIEWS
 from tests.behaviour import (
+    KEY,
     Clock,
     behaviour,
     counting,
@@ -188,7 +192,63 @@ def test_what_is_no_part_of_behaviour_goes_to_the_dead_letters(
     watch(bus, tmp_path)
 
     with contextlib.closing(bus.consumer("reader", "dead.council")) as consumer:
-        assert len(consumer.poll(0.0)) == 2
+        assert len(consumer.poll(0.0)) == 1
+
+
+def test_going_back_holds_an_earlier_model_until_it_is_released(
+    bus: EmbeddedBus, clock: Clock, tmp_path: Path
+) -> None:
+    quarters = list(days(6, hosts=3))
+    publish(bus, clock, iter(quarters[: 96 * 3]), "council")
+    work(bus, counting(bus), "events.")
+    watch(bus, tmp_path)
+    shelf = Shelf(Artefacts(tmp_path / "models", KEY))
+    earliest = shelf.versions("council", "windows_security")[-1].version
+    in_force = _in_force(shelf)
+
+    _go_back(bus, earliest)
+    publish(bus, clock, iter(quarters[96 * 3 : 96 * 4 + 4]), "council")
+    work(bus, counting(bus), "events.")
+    watch(bus, tmp_path)
+    held = _in_force(shelf)
+    _go_back(bus, "")
+    publish(bus, clock, iter(quarters[96 * 4 + 4 : 96 * 5 + 4]), "council")
+    work(bus, counting(bus), "events.")
+    watch(bus, tmp_path)
+
+    assert in_force != earliest
+    assert held == earliest
+    assert _in_force(shelf) not in (earliest, in_force)
+
+
+def test_a_model_that_was_tampered_with_is_not_gone_back_to(
+    bus: EmbeddedBus, clock: Clock, tmp_path: Path
+) -> None:
+    publish(bus, clock, days(3, hosts=4), "council")
+    work(bus, counting(bus), "events.")
+    watch(bus, tmp_path)
+    shelf = Shelf(Artefacts(tmp_path / "models", KEY))
+    earliest, in_force = shelf.versions("council", "windows_security")[-1].version, _in_force(shelf)
+    path = tmp_path / "models" / "council" / "windows_security" / f"{earliest}.model"
+    path.write_bytes(path.read_bytes() + b"x")
+
+    _go_back(bus, earliest)
+    watch(bus, tmp_path)
+
+    assert earliest != in_force
+    assert _in_force(shelf) == in_force
+    assert kept(tmp_path).profiles["windows_security"].nights.version == in_force
+
+
+def _in_force(shelf: Shelf) -> str:
+    return shelf.artefacts.in_force("council", "windows_security")
+
+
+def _go_back(bus: EmbeddedBus, version: str) -> None:
+    asked = going_back.GoBack(profile="windows_security", version=version)
+    with contextlib.closing(bus.producer()) as producer:
+        headers = {"kind": going_back.KIND}
+        producer.send("behaviour.council", going_back.encode(asked), headers=headers)
 
 
 def _announce(bus: EmbeddedBus, policy: Policy) -> None:

@@ -26,20 +26,9 @@ def sigma(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[str
 
 
 def detections() -> list[Path]:
-    """Rules that stand for themselves: no correlation, and none that a correlation refers to."""
+    """Rules that stand for themselves: no correlation."""
     files = [each for each in LIBRARY.rglob("*.yml") if not each.name.endswith(".cases.yml")]
-    documents = {each: yaml.safe_load(each.read_text("utf-8")) for each in files}
-    served = {
-        name
-        for content in documents.values()
-        if "correlation" in content
-        for name in content["correlation"]["rules"]
-    }
-    return [
-        path
-        for path, content in documents.items()
-        if "detection" in content and served.isdisjoint({content["id"], content.get("name")})
-    ]
+    return [each for each in files if "detection" in yaml.safe_load(each.read_text("utf-8"))]
 
 
 def test_sigma_check_has_nothing_to_say(tmp_path: Path) -> None:
@@ -63,11 +52,12 @@ def test_sigma_check_says_what_is_wrong_with_a_rule(tmp_path: Path) -> None:
 
 
 def test_sigma_convert_makes_a_lucene_query_of_every_rule(tmp_path: Path) -> None:
+    """Its Lucene back end knows no correlations, so their folder is left out."""
     converted = tmp_path / "queries"
 
     said = sigma(
         *("convert", "-t", "lucene", "--without-pipeline", "--skip-unsupported", *RULES_ONLY),
-        *("-o", converted, LIBRARY),
+        *("-o", converted, *LIBRARY.glob("[!c]*")),
         home=tmp_path,
     )
 
