@@ -1,5 +1,6 @@
 """One tenant's signals put together by Sigma correlations: alerts of their own."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -137,6 +138,7 @@ class Correlating:
             entity=self._entity(found),
             hour=hour,
             marks=(*alert.marks, WITHDRAWN) if found.withdrawn else alert.marks,
+            context={**alert.context, "correlation": _facts(found, signals)},
         )
 
     def _entity(self, found: Found) -> Entity:
@@ -148,6 +150,14 @@ class Correlating:
         kinds = (kind for kind in ("user", "host", "ip") if names[0] in related.get(kind, ()))
         kind = next(kinds, "group") if len(names) == 1 else "group"
         return Entity(kind, ", ".join(names))
+
+
+def _facts(found: Found, signals: list[Signal]) -> dict[str, str]:
+    """What people should know beside the events: the group, and what each rule has put in."""
+    facts = dict(zip(found.correlation.group_by, found.bucket.group, strict=True))
+    for title, count in Counter(each.title for each in signals).items():
+        facts[title] = f"{count} event{'s' if count > 1 else ''}"
+    return facts
 
 
 def _admits(payload: Any, correlation: str) -> bool:

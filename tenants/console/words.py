@@ -36,6 +36,8 @@ ENTITY_WORDS = {
     "ip": "address",
     "hash": "file hash",
     "source": "log source",
+    "group": "group",
+    "tenant": "organisation",
 }
 
 CHANGE_WORDS = {
@@ -69,6 +71,7 @@ MARK_WORDS = {
     "original_dropped": "the original line was too long to keep beside its fields",
     "clock_ahead": "the sender's clock is ahead; the time is that of arrival",
     "late": "it arrived late, long after it happened",
+    "withdrawn": "it was raised too early; what arrived later shows that it was not true",
     "renamed_soc": "the sender's own soc field was renamed",
 }
 
