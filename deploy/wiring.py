@@ -171,6 +171,7 @@ def serve_app(
         rules=told.rules,
         status=progress.report,
         reasons=told.reasons,
+        budget=settings.anomaly.budget,
     )
     config = uvicorn.Config(
         create_app(services, pages=create_console(services)),

@@ -18,6 +18,7 @@ from tenants.signin import Signin
 from tenants.source_kinds import Endpoints
 from tenants.store.contract import EventStore
 from tenants.triage.desk import Desk
+from tenants.triage.unusual import unusual_a_day
 
 
 class Services:
@@ -32,11 +33,13 @@ class Services:
         rules: Mapping[str, RuleText],
         status: Callable[[], dict[str, Any]],
         reasons: Explain | None = None,
+        budget: Callable[[str], float] | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """`rules` may be a mapping that changes; `status` is the report of collectors.health.
 
-        `reasons` says why a rule matched; without it no page does.
+        `reasons` says why a rule matched; without it no page does. `budget` is how many alerts a
+        day that no rule describes a tenant may cost; without it none is shown.
         """
         self.database = database
         self.store = store
@@ -44,6 +47,7 @@ class Services:
         self.rules = rules
         self.status = status
         self.reasons = reasons
+        self.budget = budget
         self.clock = clock
         self.signin = Signin(database, clock=clock)
 
@@ -59,6 +63,10 @@ class Services:
     def desk(self, principal: Principal) -> Desk:
         """The queue."""
         return Desk(self.database, principal, clock=self.clock)
+
+    def unusual_a_day(self, principal: Principal, tenant: str) -> float:
+        """How many alerts that no rule describes a tenant had a day, this week."""
+        return unusual_a_day(self.database, principal, tenant, now=self.clock())
 
     def onboarding(self, principal: Principal) -> Onboarding:
         """Tenants and sources."""

@@ -78,6 +78,7 @@ class Watch:
 
 def main(seconds: float, stack: str, rate: float) -> int:
     """Soak, and print the report; 0 where all of it holds."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started, too
     with tempfile.TemporaryDirectory(prefix="citysoc-soak-") as folder:
         city = City(Path(folder), stack)
         try:
