@@ -60,7 +60,7 @@ NONE_MARKED = {
     Known.STARTING: "Nothing is marked yet: the rules are still being read. Load the page again.",
     Known.GONE: "Nothing is marked: the rule is no longer among those in use.",
     Known.CHANGED: "Nothing is marked: the rule has changed since, and does not match these now.",
-    Known.COUNTED: "Nothing is marked: a correlation counts matches of other rules.",
+    Known.COUNTED: "Nothing is marked: a correlation puts matches of other rules together.",
     Known.LARGE: "Nothing is marked: these events are too large to look through here.",
 }
 
