@@ -175,7 +175,7 @@ def _done(bus: EmbeddedBus) -> bool:
     return lag is not None and lag.records == 0
 
 
-def _wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+def _wait_for(condition: Callable[[], bool], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "condition did not come true"
