@@ -19,6 +19,8 @@ RULES = "test_engine_agrees_with_oracle.test_one_rule_matches_what_the_specifica
 TEXTS = "test_engine_agrees_with_oracle.test_texts_made_from_patterns_match_as_they_should"
 MADE = "test_events_made_for_rules.test_a_rule_matches_what_is_made_for_it"
 FLAGGED = "test_events_made_for_rules.test_flags_of_regular_expressions_count"
+WILD = "test_events_made_for_rules.test_wildcards_cover_the_whole_text"
+SCALARS = "test_events_made_for_rules.test_every_scalar_has_one_text"
 NETWORKS = "test_every_modifier_agrees_with_oracle.test_networks"
 NUMBERS = "test_every_modifier_agrees_with_oracle.test_numbers"
 TIMES = "test_every_modifier_agrees_with_oracle.test_parts_of_times"
@@ -104,13 +106,13 @@ FAULTS = (
         "if len(runs) == 1:\n        return _run_at(runs[0], text, 0) >= 0",
         TEXTS,
     ),
-    Fault(PREDICATES, "last >= start and", "last >= 0 and", MADE),
+    Fault(PREDICATES, "last >= start and", "last >= 0 and", WILD),
     Fault(PREDICATES, '"lte": le', '"lte": lt', NUMBERS),
     Fault(PREDICATES, "moment.isocalendar().week", 'moment.strftime("%W")', TIMES),
-    Fault(PREDICATES, "return position if position <= len(text) else -1", "return position", MADE),
+    Fault(PREDICATES, "return found + len(first) if found", "return found if found", WILD),
     Fault(PREDICATES, 'f"(?{flags}){pattern}" if flags else pattern', "pattern", FLAGGED),
     # What a value is
-    Fault(VALUES, 'return "true" if value else "false"', 'return "1" if value else "0"', MADE),
+    Fault(VALUES, 'return "true" if value else "false"', 'return "1" if value else "0"', SCALARS),
     Fault(VALUES, "value = int(value)\n", "pass\n", NUMBERS),
     Fault(VALUES, 'getattr(address, "ipv4_mapped", None) or address', "address", NETWORKS),
     Fault(
@@ -138,7 +140,7 @@ FAULTS = (
     ),
     # What bytes a text is
     Fault("rules.encodings", r'mark = b"\xff\xfe"', r'mark = b"\xef\xbb\xbf"', ENCODED),
-    Fault("rules.encodings", "(len(data) + shift) % 3", "(len(value) + shift) % 3", BASE64),
+    Fault("rules.encodings", "(len(data) + shift) % 3", "(len(val) + shift) % 3", BASE64),
 )
 
 

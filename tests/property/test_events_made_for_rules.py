@@ -1,6 +1,7 @@
 """Events made of what a rule asks for, so that it matches or only just does not."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ CHANGES = st.sampled_from(
     ]
 )
 FILLINGS = st.sampled_from(["", "x", "a", "\n", "\ud800", "\u20ac"])
-NESTINGS = st.lists(st.booleans(), min_size=2, max_size=2)
+CUTS = st.lists(st.integers(0, 2), min_size=2, max_size=2)
 
 
 def lines(definition: Any) -> Iterator[tuple[str, Any]]:
@@ -44,15 +45,16 @@ def lines(definition: Any) -> Iterator[tuple[str, Any]]:
             yield from lines(each) if isinstance(each, dict) else [("", each)]
 
 
-def put(event: dict[str, Any], name: str, value: Any, nestings: list[bool]) -> None:
-    """The value under the name, each dot of which is a step into an object or part of a key."""
-    head, dot, rest = name.partition(".")
-    if not dot or not nestings or not nestings[0]:
+def put(event: dict[str, Any], name: str, value: Any, cuts: list[int]) -> None:
+    """The value under the name, cut into keys of objects within each other, or whole for 0."""
+    parts = name.split(".")
+    cut = cuts[0] % len(parts) if cuts else 0
+    if not cut:
         event[name] = value
         return
-    inner = event.setdefault(head, {})
+    inner = event.setdefault(".".join(parts[:cut]), {})
     if isinstance(inner, dict):
-        put(inner, rest, value, nestings[1:])
+        put(inner, ".".join(parts[cut:]), value, cuts[1:])
 
 
 @st.composite
@@ -67,7 +69,7 @@ def made_for(draw: st.DrawFn, detection: dict[str, Any]) -> dict[str, Any]:
             wanted = draw(CHANGES)(text.replace("\\\\", "\\"))
         if draw(st.integers(0, 5)) == 0:
             wanted = [wanted, draw(TEXTS)]
-        put(event, field or "Number", wanted, draw(NESTINGS))
+        put(event, field or "Number", wanted, draw(CUTS))
     return event
 
 
@@ -100,3 +102,37 @@ def test_flags_of_regular_expressions_count(pattern: str, flags: str, texts: lis
     found = [bool(engine.match({"Image": text}, [LOGSOURCE])) for text in texts]
 
     assert found == [matches(document, {"Image": text}) for text in texts]
+
+
+SHORT = ["".join(each) for size in range(4) for each in product("ab\u20ac", repeat=size)]
+OVERLAPS = st.sampled_from(["a*a", "*a*a", "aa*a", "ab*ba", "a*?", "?*a", "a*b*a", "*??", "?*?*?"])
+
+
+@quick(100)
+@given(
+    st.one_of(OVERLAPS, st.text(st.sampled_from("ab*?"), min_size=1, max_size=5)),
+    st.sampled_from([0, 6]),
+)
+def test_wildcards_cover_the_whole_text(pattern: str, few: int) -> None:
+    document = rule_of({"sel": {"Image": pattern}, "condition": "sel"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookup, "FEW", few)
+        engine = engine_of(document)
+
+        found = [text for text in SHORT if engine.match({"Image": text}, [LOGSOURCE])]
+
+    assert found == [text for text in SHORT if matches(document, {"Image": text})]
+
+
+ALIKE = [True, False, 1, 0, 1.0, 1.5, -0.0, "true", "True", "1", "1.0", "01", "0", "-0", 10**15, ""]
+
+
+@quick(100)
+@given(st.lists(st.sampled_from(ALIKE), min_size=1, max_size=2), st.permutations(ALIKE))
+def test_every_scalar_has_one_text(asked: list[Any], values: list[Any]) -> None:
+    document = rule_of({"sel": {"Image": asked}, "condition": "sel"})
+    engine = engine_of(document)
+
+    found = [bool(engine.match({"Image": value}, [LOGSOURCE])) for value in values * 2]
+
+    assert found == [matches(document, {"Image": value}) for value in values] * 2
