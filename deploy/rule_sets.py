@@ -14,9 +14,9 @@ from collectors.bus.contract import Overloaded
 from deploy.settings import Settings
 from detection.rule_sets import SETTINGS, Files
 from detection.sigma import Engine, load
-from rules import catalog
 from rules.bundle import PIPELINES, RULES, unpack
 from rules.correlations import Correlation
+from rules.counting import read_correlations
 from tenants.registry import Registry
 
 LOG = structlog.get_logger()
@@ -115,7 +115,7 @@ class InstalledRuleSets:
         with self._lock:
             found = self._correlations.get(files.version)
         if found is None:
-            found = catalog.read(files.rules).correlations
+            found = read_correlations(files.rules)
         with self._lock:
             self._correlations[files.version] = found
             self._correlations.move_to_end(files.version)

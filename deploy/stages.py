@@ -146,12 +146,14 @@ def _anomaly(job: Job) -> None:
 
 def _indexer(job: Job) -> None:
     from tenants.indexer import Indexer
+    from tenants.seen_fields import FieldsSeen
 
     with _watched(job) as progress:
         bus = wiring.open_bus(job.settings)
         registry = wiring.open_registry(job.settings)
         store = wiring.open_store(job.settings)
-        indexer = Indexer(bus, store)
+        seen = FieldsSeen(wiring.open_database(job.settings))
+        indexer = Indexer(bus, store, seen)
         _housekeeping(job.settings, registry, job.stop)
         run_loop(
             bus,

@@ -79,6 +79,13 @@ class City:
         more = ("--stack", "local") if stack == "local" else ()
         data = folder / "data"
         self.installation = Installation(data, free_ports(), "--config", str(config), *more)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.stop)
+            self._begin(folder)
+            undo.pop_all()
+
+    def _begin(self, folder: Path) -> None:
+        data = self.installation.data
         self.settings = Settings.load(data / "settings.in-force.yml")
         self.bus = wiring.open_bus(self.settings)
         for tenant in TENANTS:
