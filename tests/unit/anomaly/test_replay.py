@@ -154,14 +154,14 @@ def test_a_line_has_exactly_the_promised_keys(tmp_path: Path) -> None:
 
 
 def test_nothing_is_learned_from_a_confirmed_attack(tmp_path: Path) -> None:
-    path = _file(tmp_path, _ordinary(4) + _attack(2.5) + _attack(3.5))
+    path = _file(tmp_path, _ordinary(4) + _attack(2.5) + _attack(3.75))
     start = (START + 2.5 * 86400) // 900 * 900
     verdict = Verdict("lift-2", start, "attack")
 
     unjudged = {each.behaviour.start: each.score for each in _judged(path)}
     judged = [each for each in _judged(path, verdicts=[verdict]) if each.alert]
 
-    again = (START + 3.5 * 86400) // 900 * 900
+    again = (START + 3.75 * 86400) // 900 * 900
     scores = {each.behaviour.start: each.score for each in judged}
     assert scores[again] > unjudged[again]
 
