@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 DEMO_ARGS ?=
 JOBS ?= 2
 
-.PHONY: help demo test check bench bench-anomaly proof faults lock clean
+.PHONY: help demo test check bench bench-anomaly proof soak faults lock clean
 
 help: ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -48,9 +48,14 @@ proof: $(VENV)/dev ## real logs through the real doors, killed at work, on one f
 	$(BIN)/citysoc proof --stack local --workers 3 --report reports/local-3.json
 	$(BIN)/citysoc proof --compare reports/embedded.json --compare reports/local-1.json --compare reports/local-3.json
 
+soak: $(VENV)/dev ## minutes at a steady rate on both stacks while stages are killed; memory stays bounded
+	@deploy/local/packages.sh
+	$(BIN)/python -m tests.bench.soak
+	$(BIN)/python -m tests.bench.soak 180 local
+
 faults: proof ## the long form of what is attacked in `make test`
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n $(JOBS) tests/property/test_engine_agrees_with_oracle.py tests/property/test_every_modifier_agrees_with_oracle.py tests/property/test_lines_agree_with_events.py
-	CITYSOC_LONG=1 CITYSOC_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/integration/test_search_finds_what_the_engine_finds.py
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n $(JOBS) tests/property/test_engine_agrees_with_oracle.py tests/property/test_every_modifier_agrees_with_oracle.py tests/property/test_events_made_for_rules.py tests/property/test_lines_agree_with_events.py
+	CITYSOC_LONG=1 CITYSOC_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/property/test_seeded_faults.py tests/integration/test_search_finds_what_the_engine_finds.py
 
 lock: $(VENV)/dev ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt

@@ -11,7 +11,9 @@ from collectors import codec
 VERSION = 1
 READABLE = frozenset({VERSION})
 """Versions that decode takes: this one and, once there is one, the one before."""
-RENAMED = "sender_soc"
+RESERVED = "soc"
+RENAMED = "sender_"
+"""Stands before a sender's own `soc`, or `soc.anything`, which search would take for ours."""
 RENAMED_MARK = "renamed_soc"
 
 
@@ -71,8 +73,10 @@ def content_digest(line: bytes) -> str:
 
 def encode(fields: dict[str, Any], soc: Soc) -> bytes:
     """One NDJSON line without its newline; a sender's own `soc` goes on as `sender_soc`, marked."""
-    if "soc" in fields:
-        fields = {RENAMED if name == "soc" else name: value for name, value in fields.items()}
+    own = codec.dumps(fields)
+    # One look at the bytes is far less than one at every name.
+    if b'"soc' in own and any(map(_is_reserved, fields)):
+        own = codec.dumps(_renamed(fields))
         if RENAMED_MARK not in soc.marks:
             soc = msgspec.structs.replace(soc, marks=(*soc.marks, RENAMED_MARK))
     try:
@@ -81,7 +85,21 @@ def encode(fields: dict[str, Any], soc: Soc) -> bytes:
         envelope = codec.dumps(msgspec.to_builtins(soc))
     if not fields:
         return b'{"soc":' + envelope + b"}"
-    return codec.dumps(fields)[:-1] + b',"soc":' + envelope + b"}"
+    return own[:-1] + b',"soc":' + envelope + b"}"
+
+
+def _is_reserved(name: str) -> bool:
+    return name == RESERVED or name.startswith(f"{RESERVED}.")
+
+
+def _renamed(fields: dict[str, Any]) -> dict[str, Any]:
+    made = {}
+    for name, value in fields.items():
+        new = RENAMED + name if _is_reserved(name) else name
+        while new != name and new in fields:
+            new = RENAMED + new
+        made[new] = value
+    return made
 
 
 def decode(line: bytes) -> tuple[dict[str, Any], Soc]:

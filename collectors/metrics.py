@@ -39,6 +39,11 @@ LATE_PARTS = Counter(
 )
 EVICTIONS = Counter("citysoc_evictions_total", "Entries dropped from a bounded memory.", ["memory"])
 EVENTS_STORED = Counter("citysoc_events_stored_total", "Events new in the store.")
+EVENTS_MARKED = Counter(
+    "citysoc_events_marked_total",
+    "Events new in the store that its index could not take as they are: found all the same.",
+    ["reason"],
+)
 ITEMS = Counter("citysoc_queue_items_total", "Queue items opened.")
 LAG_RECORDS = Gauge("citysoc_lag_records", "Records that a stage has still to read.", ["stage"])
 LAG_SECONDS = Gauge("citysoc_lag_seconds", "Age of the oldest unread record.", ["stage"])

@@ -7,11 +7,15 @@ import msgspec
 import structlog
 
 from deploy import wiring
+from deploy.rule_sets import Places
 from deploy.settings import Settings
+from detection.coverage import Seen, together
+from detection.rule_sets import Files
 from tenants.access import OPERATOR, Role
 from tenants.database import Database
 from tenants.onboarding import SIGMA, Onboarding
 from tenants.people import People
+from tenants.seen_fields import SeenBook
 from tenants.triage.desk import Desk
 from tenants.triage.queue import Item, ItemState, QueueFilter
 
@@ -82,6 +86,17 @@ class Admin:
             cursor = page.cursor
             if cursor is None:
                 return
+
+    def seen_fields(self, tenant: str | None) -> Seen:
+        """The fields that a tenant's log sources were seen to have, or those of all tenants."""
+        book = SeenBook(self.database, OPERATOR)
+        every = [each.id for each in self._onboarding().tenants()] if tenant is None else [tenant]
+        return together(map(book.of, every))
+
+    def rules_in_force(self) -> Files:
+        """The files of the rule set that events are judged by now."""
+        registry = wiring.registry_of(self.database, self.settings)
+        return Places(self.settings, registry).of(registry.latest_release().version)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -31,7 +31,7 @@ from detection.packing import pack
 from tenants.clock import stamp, utc_now
 from tenants.database import Database
 from tenants.registry import Registry
-from tenants.triage.unusual_verdicts import unusual_verdicts
+from tenants.triage.unusual import unusual_verdicts
 
 LOG = structlog.get_logger()
 

@@ -14,9 +14,9 @@ from collectors.bus.contract import Overloaded
 from deploy.settings import Settings
 from detection.rule_sets import SETTINGS, Files
 from detection.sigma import Engine, load
-from rules import catalog
 from rules.bundle import PIPELINES, RULES, unpack
 from rules.correlations import Correlation
+from rules.counting import read_correlations
 from tenants.registry import Registry
 
 LOG = structlog.get_logger()
@@ -24,8 +24,10 @@ FOLDER = "rule-sets"
 """Below the data folder: what was imported, unpacked."""
 KNOWN = 256
 """Versions whose place is remembered."""
-ENGINES = 3
-"""Kept loaded: the one in force, the one before, and the one that comes."""
+ENGINES = 2
+"""Kept loaded: the one in force, and the one before it or the one that comes."""
+DEFINITIONS = 4
+"""Sets whose correlations are kept read."""
 PATIENCE = 1.0
 """Seconds that a stage waits for an engine before it says that it is overloaded, and why."""
 
@@ -113,11 +115,11 @@ class InstalledRuleSets:
         with self._lock:
             found = self._correlations.get(files.version)
         if found is None:
-            found = catalog.read(files.rules).correlations
+            found = read_correlations(files.rules)
         with self._lock:
             self._correlations[files.version] = found
             self._correlations.move_to_end(files.version)
-            if len(self._correlations) > ENGINES:
+            if len(self._correlations) > DEFINITIONS:
                 self._correlations.popitem(last=False)
         return found
 

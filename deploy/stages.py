@@ -1,7 +1,10 @@
 """Each stage, put together from its parts, run until it is asked to stop."""
 
 import contextlib
+import gc
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -22,6 +25,12 @@ from tenants.clock import utc_now
 from tenants.registry import Registry
 
 LOG = structlog.get_logger()
+YOUNG = 50_000
+"""New objects before Python looks for cycles: a batch holds many, all of them in use."""
+
+
+LAST_SECONDS = 3.0
+"""A stage that is asked to stop has so long to let go of its servers; supervisors wait longer."""
 
 
 class Job(NamedTuple):
@@ -37,7 +46,9 @@ class Job(NamedTuple):
 def run_stage(stage: str, settings: Settings, worker: int = 1) -> int:
     """Run one stage; returns its exit code, 1 where a part of it failed."""
     configure(stage)
+    gc.set_threshold(YOUNG)
     stop = stop_signal()
+    threading.Thread(target=_end_in_time, args=(stop,), daemon=True).start()
     settings.data.mkdir(parents=True, exist_ok=True)
     LOG.info("stage starts", port=settings.stage_port(stage))
     try:
@@ -47,6 +58,14 @@ def run_stage(stage: str, settings: Settings, worker: int = 1) -> int:
         return 2
     LOG.info("stage ends")
     return 1 if FAILED.is_set() else 0
+
+
+def _end_in_time(stop: threading.Event) -> None:
+    """End the process where a server that does not answer holds up its stop."""
+    stop.wait()
+    time.sleep(LAST_SECONDS)
+    LOG.warning("stage ends at work, which will come again: something does not answer")
+    os._exit(0)
 
 
 def _collectors(job: Job) -> None:
@@ -127,12 +146,14 @@ def _anomaly(job: Job) -> None:
 
 def _indexer(job: Job) -> None:
     from tenants.indexer import Indexer
+    from tenants.seen_fields import FieldsSeen
 
     with _watched(job) as progress:
         bus = wiring.open_bus(job.settings)
         registry = wiring.open_registry(job.settings)
         store = wiring.open_store(job.settings)
-        indexer = Indexer(bus, store)
+        seen = FieldsSeen(wiring.open_database(job.settings))
+        indexer = Indexer(bus, store, seen)
         _housekeeping(job.settings, registry, job.stop)
         run_loop(
             bus,

@@ -14,9 +14,11 @@ from collectors.health import Progress
 from deploy.refresh import follow, guard
 from deploy.rule_sets import InstalledRuleSets, Places
 from deploy.settings import Settings, Unset
+from detection.coverage import Needs, needs_of
 from detection.reasoning import Reasoner
 from detection.rule_sets import SETTINGS, Files
 from detection.sigma import Engine
+from detection.sigma.ruleset import read_pipelines
 from enrichment.enrichers.add_asset import AddAsset
 from enrichment.register import AssetRegister
 from rules import catalog
@@ -45,6 +47,8 @@ class Texts(NamedTuple):
 
     rules: dict[str, RuleText]
     reasons: Reasoner
+    needs: list[Needs]
+    """What each asks of fields."""
 
 
 def secret_in(file: Path) -> str:
@@ -161,7 +165,7 @@ def serve_app(
     """Console and API until `stop` is set."""
     registry = registry_of(database, settings)
     places = Places(settings, registry)
-    told = Texts({}, Reasoner(places.of))
+    told = Texts({}, Reasoner(places.of), [])
     guard(lambda: _follow_rules(registry, places, told, stop), stop, "rule texts").start()
     events = open_store(settings)
     services = Services(
@@ -171,6 +175,8 @@ def serve_app(
         rules=told.rules,
         status=progress.report,
         reasons=told.reasons,
+        needs=told.needs,
+        budget=settings.anomaly.budget,
     )
     config = uvicorn.Config(
         create_app(services, pages=create_console(services)),
@@ -218,6 +224,8 @@ def _read_rules(files: Files, told: Texts) -> None:
         del told.rules[gone]
     paths = {rule.info.id: rule.info.path for rule in read_in.rules}
     told.reasons.learn(paths, {each.info.id for each in read_in.correlations}, files.version)
+    pipeline = read_pipelines(files.pipelines)[0]
+    told.needs[:] = needs_of(read_in.rules, pipeline=pipeline)
 
 
 def _text(info: RuleInfo) -> RuleText:

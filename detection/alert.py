@@ -42,7 +42,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context: dict[str, dict[str, str]] = {}
     sources: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
-    """Ids of the first MAX_BODIES events, in the order of the signals log; bodies beside them."""
+    """Ids of the first MAX_BODIES events, in the order of the signals log; bodies beside them.
+
+    Of a correlation by time, and of more than MAX_BODIES half the first and half the last.
+    """
     bodies: tuple[msgspec.Raw, ...] = ()
     unusual: Unusual | None = None
     """Of an alert that no rule describes, why it was raised."""

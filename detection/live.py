@@ -1,5 +1,6 @@
 """One tenant's signals put together by Sigma correlations: alerts of their own."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -8,7 +9,7 @@ import msgspec
 
 from collectors import metrics
 from collectors.tick import AHEAD, Tick
-from detection.alert import Alert, alert_id
+from detection.alert import MAX_BODIES, Alert, alert_id
 from detection.definitions import Definitions, correlation_of, reach
 from detection.grouping import HOUR, OPEN, SLACK, SWEEP_EVERY
 from detection.policy import State
@@ -19,6 +20,9 @@ from detection.tally import OWN_BYTES, Tally, moment
 from detection.watermark import Watermark
 
 SPAN_BYTES: Final = 200
+FACTS: Final = "correlation"
+"""The alert's context that says what it is made of: GROUP, and titles of rules with counts."""
+GROUP: Final = ""
 WITHDRAWN: Final = "withdrawn"
 """Mark of an alert that came too early: what arrived later shows that it was not true."""
 
@@ -125,10 +129,10 @@ class Correlating:
         hour = f"{datetime.fromtimestamp(found.bucket.start / SECOND, UTC):%Y-%m-%dT%H}"
         group = Entity("group", ", ".join(found.bucket.group))
         tally = Tally(alert_id(self._tenant, identity, group, hour), 0.0)
-        for each in signals:
+        for each in _telling_first(signals):
             tally.add(each, self._place)
         alert = tally.alert()
-        info = self._definitions.info(alert.ruleset, identity) or found.correlation.info
+        info = self._definitions.info(signals[-1].ruleset, identity) or found.correlation.info
         return msgspec.structs.replace(
             alert,
             rule=identity,
@@ -137,6 +141,8 @@ class Correlating:
             entity=self._entity(found),
             hour=hour,
             marks=(*alert.marks, WITHDRAWN) if found.withdrawn else alert.marks,
+            ruleset=signals[-1].ruleset,
+            context={**alert.context, FACTS: _facts(found, signals)},
         )
 
     def _entity(self, found: Found) -> Entity:
@@ -148,6 +154,24 @@ class Correlating:
         kinds = (kind for kind in ("user", "host", "ip") if names[0] in related.get(kind, ()))
         kind = next(kinds, "group") if len(names) == 1 else "group"
         return Entity(kind, ", ".join(names))
+
+
+def _facts(found: Found, signals: list[Signal]) -> dict[str, str]:
+    """What people should know beside the events: the group, and how many events of which rule."""
+    group = zip(found.correlation.group_by, found.bucket.group, strict=True)
+    counts = Counter(each.title for each in signals)
+    return {
+        GROUP: ", ".join(f"{name} {value}" for name, value in group),
+        **{title: str(count) for title, count in counts.items()},
+    }
+
+
+def _telling_first(signals: list[Signal]) -> list[Signal]:
+    """The beginning and the end before what lies between, as an alert carries few events."""
+    few = MAX_BODIES // 2
+    if len(signals) <= MAX_BODIES:
+        return signals
+    return signals[:few] + signals[-few:] + signals[few:-few]
 
 
 def _admits(payload: Any, correlation: str) -> bool:

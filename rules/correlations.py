@@ -103,7 +103,7 @@ def resolve(
         if identity in path:
             raise ValueError("it refers to itself, by way of " + ", ".join(path[1:] or path))
         if identity not in done:
-            ids = {rule: _one(rule, names) for rule in _mentioned(each)}
+            ids = {rule: _one(rule, names) for rule in mentioned(each)}
             for id_ in ids.values():
                 if id_ in by_id and settle(by_id[id_], (*path, identity)) is None:
                     raise ValueError(f"the correlation {id_} that it refers to is refused")
@@ -221,7 +221,8 @@ def _negates(expression: Expression) -> bool:
     return isinstance(expression, Negation)
 
 
-def _mentioned(each: Correlation) -> Iterator[str]:
+def mentioned(each: Correlation) -> Iterator[str]:
+    """What a correlation calls the rules that it refers to."""
     yield from each.rules
     for mapping in (each.aliases or {}).values():
         yield from mapping

@@ -8,7 +8,9 @@ from typing import Any
 from rules.documents import Fault, read_file, rule_files
 
 _NAME = re.compile(r"%([^%]+)%")
-_NEEDED = re.compile(rb"\|expand\b|^\s*filter\s*:|[{,]\s*filter\s*:", re.MULTILINE)
+_EXPAND = re.compile(rb"\|expand\b")
+_FILTER = re.compile(rb"^['\"]?filter\b|[{,]\s*['\"]?filter\b", re.MULTILINE)
+"""A key at the left edge or in braces; rules like to have a selection of that name further in."""
 
 
 def placeholders(detection: Any) -> frozenset[str]:
@@ -20,7 +22,13 @@ def files_that_expand(paths: Iterable[str | Path]) -> list[Path]:
     """The rule files that may hold placeholders, and those of filters, which may concern these."""
     unread: list[Fault] = []
     files = rule_files(list(paths))
-    return [file for file in files if _NEEDED.search(read_file(file, unread))]
+    return [file for file in files if _may_matter(read_file(file, unread))]
+
+
+def _may_matter(data: bytes) -> bool:
+    if _EXPAND.search(data) or _FILTER.search(data):
+        return True
+    return b"filter" in data and b"detection" not in data
 
 
 def _names(value: Any, *, expanding: bool) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collectors.bus.contract import Bus, Malformed, Partition, Record
 from collectors.bus.dead import dead_letter
 from collectors.bus.outbox import Outbox
 from collectors.event import READABLE, Soc, decode
+from tenants.seen_fields import FieldsSeen
 from tenants.store.contract import EventStore, StoredEvent
 
 STAGE = "indexer"
@@ -37,8 +38,10 @@ class _Line(NamedTuple):
 class Indexer:
     """The handler of the group `indexer` (collectors.bus.loop)."""
 
-    def __init__(self, bus: Bus, store: EventStore) -> None:
+    def __init__(self, bus: Bus, store: EventStore, seen: FieldsSeen | None = None) -> None:
+        """`seen` takes note of the fields that log sources have."""
         self._store = store
+        self._seen = seen
         self._producer = bus.producer()
         self._dead = Outbox(self._producer)
         self._kept: dict[str, list[_Line]] = {}
@@ -57,6 +60,8 @@ class Indexer:
                 del kept[:WRITE_AT_ONCE]
         self._dead.flush()
         self._kept.clear()
+        if self._seen is not None:
+            self._seen.flush()
 
     def note(self, partition: Partition) -> str:  # noqa: ARG002 - there is nothing to note
         """See Handler."""
@@ -72,9 +77,13 @@ class Indexer:
         for number, line in enumerate(record.value.split(b"\n")):
             if line.strip():
                 try:
-                    kept.append(_Line(_stored(line, tenant), record, number))
+                    soc = _soc(line)
+                    kept.append(_Line(_stored(line, soc, tenant), record, number))
                 except ValueError as error:
                     self._set_aside(record, number, line, f"this is no event: {error}")
+                else:
+                    if self._seen is not None:
+                        self._seen.look(tenant, soc, line)
 
     def _write(self, tenant: str, lines: Sequence[_Line]) -> None:
         """Write all; where the store finds that one is no event, in halves, to find which."""
@@ -96,9 +105,8 @@ class Indexer:
         self._dead.put(dead_letter(record, reason, stage=STAGE, line=number, content=line))
 
 
-def _stored(line: bytes, tenant: str) -> StoredEvent:
+def _stored(line: bytes, soc: Soc, tenant: str) -> StoredEvent:
     """Raises ValueError for what is no event of the tenant."""
-    soc = _soc(line)
     if soc.tenant != tenant:
         raise ValueError(f"expected an event of {tenant}, found one of {soc.tenant[:50]!r}")
     return StoredEvent(

@@ -103,6 +103,12 @@ class RuleSetBook:
                 connection, latest.number + 1, restored.version, restored.number, "rolled back"
             )
 
+    def named(self, version: str) -> str:
+        """The version that begins so, or `settings`. Raises Denied, NotFound."""
+        self._principal.require(Role.ADMIN, Role.ANALYST)
+        with self._database.read(EVERY_TENANT) as connection:
+            return self._last_of(connection, version).version
+
     def releases(self, *, before: int | None = None, limit: int = 50) -> Sequence[Released]:
         """Newest first, those before a number. Raises Denied to partners."""
         self._principal.require(Role.ADMIN, Role.ANALYST)

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0006"
+HEAD = "0007"
 """The migration that makes exactly these tables."""
 
 metadata = MetaData(
@@ -133,6 +133,14 @@ announced = Table(
     Column("release", Integer, nullable=False),
 )
 """The last versions that stand on each partition of a tenant's events."""
+
+seen_fields = Table(
+    "seen_fields",
+    metadata,
+    _tenant(primary_key=True),
+    Column("logsource", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+)
 
 users = Table(
     "users",

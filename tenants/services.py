@@ -1,13 +1,15 @@
 """Everything that the API and the console stand on, put together once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from detection.coverage import Needs
 from detection.reason import Explain
 from tenants.access import Principal
 from tenants.assets import AssetBook
 from tenants.audit import Audit
 from tenants.clock import Clock, utc_now
+from tenants.coverage import CoverageBook
 from tenants.database import Database
 from tenants.hunt import Hunt
 from tenants.onboarding import Onboarding
@@ -18,6 +20,7 @@ from tenants.signin import Signin
 from tenants.source_kinds import Endpoints
 from tenants.store.contract import EventStore
 from tenants.triage.desk import Desk
+from tenants.triage.unusual import unusual_a_day
 
 
 class Services:
@@ -32,11 +35,15 @@ class Services:
         rules: Mapping[str, RuleText],
         status: Callable[[], dict[str, Any]],
         reasons: Explain | None = None,
+        needs: Sequence[Needs] = (),
+        budget: Callable[[str], float] | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """`rules` may be a mapping that changes; `status` is the report of collectors.health.
 
-        `reasons` says why a rule matched; without it no page does.
+        `needs` are what the rules in force ask of fields; it may change, too. `reasons` says
+        why a rule matched; without it no page does. `budget` is how many alerts a day that no
+        rule describes a tenant may cost; without it none is shown.
         """
         self.database = database
         self.store = store
@@ -44,6 +51,8 @@ class Services:
         self.rules = rules
         self.status = status
         self.reasons = reasons
+        self.needs = needs
+        self.budget = budget
         self.clock = clock
         self.signin = Signin(database, clock=clock)
 
@@ -59,6 +68,10 @@ class Services:
     def desk(self, principal: Principal) -> Desk:
         """The queue."""
         return Desk(self.database, principal, clock=self.clock)
+
+    def unusual_a_day(self, principal: Principal, tenant: str) -> float:
+        """How many alerts that no rule describes a tenant had a day, this week."""
+        return unusual_a_day(self.database, principal, tenant, now=self.clock())
 
     def onboarding(self, principal: Principal) -> Onboarding:
         """Tenants and sources."""
@@ -79,6 +92,10 @@ class Services:
     def own_rules(self, principal: Principal) -> OwnRulesBook:
         """Tenants' lists and exceptions."""
         return OwnRulesBook(self.database, principal, clock=self.clock)
+
+    def coverage(self, principal: Principal) -> CoverageBook:
+        """Which rules can match what arrives."""
+        return CoverageBook(self.database, principal, self.needs)
 
     def hunt(self, principal: Principal) -> Hunt:
         """Search in events."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from collectors.bus.contract import Retention
+from collectors.bus.contract import Bus, Retention
 from collectors.bus.embedded import EmbeddedBus
 from collectors.event import Soc, encode, event_id, timestamp
 from detection.alert import Alert
@@ -123,7 +123,7 @@ def days(
 
 
 def publish(
-    bus: EmbeddedBus, clock: Clock, what: Iterator[tuple[datetime, list[bytes]]], tenant: str
+    bus: Bus, clock: Clock, what: Iterator[tuple[datetime, list[bytes]]], tenant: str
 ) -> None:
     """Each quarter a record, taken by the bus when it was over."""
     with contextlib.closing(bus.producer()) as producer:
@@ -133,13 +133,13 @@ def publish(
             producer.flush()
 
 
-def counting(bus: EmbeddedBus, *policies: Policy, budget: float = 2.0) -> Counting:
+def counting(bus: Bus, *policies: Policy, budget: float = 2.0) -> Counting:
     """The first half of the stage."""
     return Counting(bus, policies=Policies(*policies), budget=lambda _tenant: budget)
 
 
 def behaviour(
-    bus: EmbeddedBus,
+    bus: Bus,
     folder: Path,
     *,
     every: float = 86400.0,
@@ -159,12 +159,13 @@ def behaviour(
 
 
 def work(
-    bus: EmbeddedBus,
+    bus: Bus,
     handler: Counting | Behaviour,
     topics: str,
     *,
     batch: int = 50,
     records: int = 0,
+    wait: float = 0.0,
 ) -> None:
     """Do what the loop does until all is read, or at least so many records.
 
@@ -172,12 +173,13 @@ def work(
     """
     done = 0
     with contextlib.closing(bus.consumer(f"tests {topics}", topics)) as consumer:
-        consumer.poll(0.0, 1)
+        while not consumer.assigned():
+            consumer.poll(wait, 1)
         for partition in consumer.assigned():
             consumer.seek(partition, 0)
         if isinstance(handler, Behaviour):
             handler.assigned(consumer, dict.fromkeys(consumer.assigned()))
-        while found := consumer.poll(0.0, batch):
+        while found := consumer.poll(wait, batch):
             handler.handle(found)
             handler.flush()
             done += len(found)
@@ -185,11 +187,11 @@ def work(
                 return
 
 
-def said(bus: EmbeddedBus, tenant: str = "council") -> dict[str, Alert]:
+def said(bus: Bus, tenant: str = "council", *, wait: float = 0.0) -> dict[str, Alert]:
     """The last word on each alert."""
     found: dict[str, Alert] = {}
     with contextlib.closing(bus.consumer("reader", f"alerts.{tenant}")) as consumer:
-        while records := consumer.poll(0.0, 500):
+        while records := consumer.poll(wait, 500):
             for line in b"\n".join(record.value for record in records).split(b"\n"):
                 alert = msgspec.json.decode(line, type=Alert)
                 if alert.id not in found or found[alert.id].revision <= alert.revision:

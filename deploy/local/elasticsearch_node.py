@@ -32,6 +32,8 @@ def _start(options: argparse.Namespace) -> Any:
     jpype.startJVM(
         options.library,
         f"-Xmx{options.heap}",
+        # One machine for everything: as little processor time as can be, pauses do not matter.
+        "-XX:+UseParallelGC",
         # Signals are this Python's business.
         "-Xrs",
         "--enable-native-access=ALL-UNNAMED",

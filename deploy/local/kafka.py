@@ -153,6 +153,7 @@ class Kafka:
         return [
             str(java.executable()),
             f"-Xmx{HEAP}",
+            "-XX:+UseParallelGC",
             f"-Dlog4j2.configurationFile={self._folder}/log4j2.xml",
             "-cp",
             f"{jars.folder()}/kafka/*",

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -32,7 +32,15 @@ def read_digests(path: Path) -> Sequence[str]:
     return [digest(record.fields or {}) for record in read_events(str(path))]
 
 
-def expected_matches(files: Mapping[str, Path], rules: Sequence[Path]) -> Matches:
+class Expected(NamedTuple):
+    """What `citysoc detect` finds."""
+
+    matches: Matches
+    findings: Mapping[str, Sequence[tuple[str, str, int]]]
+    """Per source, of each finding of a correlation: its id, level and number of events."""
+
+
+def expected_matches(files: Mapping[str, Path], rules: Sequence[Path]) -> Expected:
     """What `citysoc detect` finds in the files, by source name."""
     names = {str(path): (source, read_digests(path)) for source, path in files.items()}
     command = [sys.executable, "-m", "deploy", "detect"]
@@ -42,11 +50,16 @@ def expected_matches(files: Mapping[str, Path], rules: Sequence[Path]) -> Matche
         [*command, *names], capture_output=True, text=True, check=True
     )
     matches: Matches = Counter()
+    findings: dict[str, list[tuple[str, str, int]]] = {}
     for line in done.stdout.splitlines():
         match = json.loads(line)
         source, digests = names[match["file"]]
-        matches[source, digests[match["event"]], match["rule"]] += 1
-    return matches
+        if "events" in match:
+            finding = match["rule"], match["level"], len(match["events"])
+            findings.setdefault(source, []).append(finding)
+        else:
+            matches[source, digests[match["event"]], match["rule"]] += 1
+    return Expected(matches, findings)
 
 
 class SignalReader:
@@ -108,9 +121,10 @@ def _lines(records: Iterable[Record]) -> Iterable[bytes]:
             yield from record.value.splitlines()
 
 
-def one_hash(matches: Matches, alerts: Iterable[Alert]) -> str:
-    """SHA-256 over sorted signals and alerts, the same whatever random ids the events have."""
-    lines = [f"{source} {content} {rule} {n}" for (source, content, rule), n in matches.items()]
+def one_hash(matches: Matches, alerts: Iterable[Alert], findings: Counter[tuple[str, int]]) -> str:
+    """SHA-256 over sorted signals, alerts and findings, whatever random ids the events have."""
+    lines = [f"{rule} {events} {n}" for (rule, events), n in findings.items()]
+    lines += [f"{source} {content} {rule} {n}" for (source, content, rule), n in matches.items()]
     lines += [
         f"{a.tenant} {a.rule} {a.entity.kind} {a.entity.name} {a.hour} {a.count} {a.first} {a.last}"
         for a in alerts

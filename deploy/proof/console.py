@@ -14,6 +14,7 @@ import msgspec
 
 from deploy.proof.compare import digest
 from deploy.settings import Settings
+from detection.alert import Alert
 from detection.policy import State
 from detection.signal import Signal
 
@@ -61,9 +62,14 @@ class Witness:
             if after is None:
                 return found
 
-    def queue(self, signals: Iterable[Signal]) -> QueueSeen:
-        """The open queue, held against the signals that should have made it."""
+    def queue(self, signals: Iterable[Signal], correlated: Iterable[Alert]) -> QueueSeen:
+        """The open queue, held against the signals that should have made it.
+
+        And against the alerts that correlations have made of signals.
+        """
         wanted = Counter(_place(signal) for signal in signals if signal.state is State.ALERT)
+        for alert in correlated:
+            wanted[_place(alert)] += alert.count
         items = list(self._items())
         shown = Counter(
             {
@@ -110,5 +116,5 @@ class Witness:
             return body
 
 
-def _place(signal: Signal) -> tuple[str, str, str, str]:
+def _place(signal: Signal | Alert) -> tuple[str, str, str, str]:
     return signal.tenant, signal.rule, signal.entity.kind, signal.entity.name

@@ -9,8 +9,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,11 @@ import msgspec
 import typer
 
 from collectors.bus.contract import Bus
+from collectors.sources.ticker import EVERY
 from deploy import wiring
 from deploy.local.servers import Running
 from deploy.proof.compare import (
-    Matches,
+    Expected,
     SignalReader,
     actual_matches,
     differences,
@@ -33,12 +36,16 @@ from deploy.proof.compare import (
 from deploy.proof.console import Witness
 from deploy.proof.kill import Killer, kill_in_turn
 from deploy.proof.patience import insist
+from deploy.proof.staged import STAGED, seen, told, write_staged
 from deploy.proof.streams import STREAMS, TENANTS, Stream, send, write_shortened
-from deploy.settings import STAGE_PORTS, DetectionSettings, Settings, WorkerSettings
+from deploy.settings import LIBRARY, STAGE_PORTS, DetectionSettings, Settings, WorkerSettings
 from detection.alert import Alert
+from detection.watermark import GRACE
+from rules.counting import read_correlations
 
 RULE_SETS = ("rules", "rules-emerging-threats", "rules-threat-hunting")
 QUIET_SECONDS = 600.0
+ALL = (*STREAMS, STAGED)
 
 
 class ProofFailedError(Exception):
@@ -61,8 +68,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rules(self) -> Sequence[Path]:
-        """Every public rule set."""
-        return [(self.corpora / "sigma-rules" / name).resolve() for name in RULE_SETS]
+        """Every public rule set, and the library for its correlations."""
+        public = [(self.corpora / "sigma-rules" / name).resolve() for name in RULE_SETS]
+        return [*public, LIBRARY]
 
 
 def run_proof(plan: Plan, report: Path) -> int:
@@ -102,6 +110,7 @@ class _Proof:
             stream.source: write_shortened(stream, plan.corpora, folder / "streams", plan.limit)
             for stream in STREAMS
         }
+        self._files[STAGED.source] = write_staged(folder / "streams", datetime.now(UTC))
         self._settings = Settings(
             data=folder / "data",
             port=free_ports(),
@@ -129,6 +138,9 @@ class _Proof:
                 sending.result()
             await_quiet(bus)
             seconds = time.monotonic() - began
+            _say("waiting until all windows are decided")
+            time.sleep(GRACE + 2 * EVERY)
+            await_quiet(bus)
             reader.read_to_the_end()
             witness = Witness(self._settings, password)
             seen = self._judge(expected, reader, witness, read_alerts(bus))
@@ -165,7 +177,7 @@ class _Proof:
             self._servers.restart("kafka")
 
     def _judge(
-        self, expected: Matches, reader: SignalReader, witness: Witness, alerts: Sequence[Alert]
+        self, expected: Expected, reader: SignalReader, witness: Witness, alerts: Sequence[Alert]
     ) -> dict[str, Any]:
         sent = {source: len(read_digests(path)) for source, path in self._files.items()}
         events = {tenant: witness.events(tenant) for tenant in TENANTS}
@@ -176,19 +188,29 @@ class _Proof:
                 found[source] += 1
         signals = reader.signals.values()
         actual = actual_matches(signals, contents)
-        different = differences(expected, actual)
-        queue = witness.queue(signals)
+        different = differences(expected.matches, actual)
+        correlations = {each.info.id for each in read_correlations(self._plan.rules)}
+        queue = witness.queue(signals, [each for each in alerts if each.rule in correlations])
+        wanted = told(expected.findings.get(STAGED.source, ()))
+        findings = seen(alerts, correlations)
+        correct = not different and found == sent and not queue.faults
         return {
-            "holds": not different and found == sent and not queue.faults,
+            "holds": correct and wanted == findings,
             "stack": self._plan.stack,
             "workers": self._plan.workers,
-            "hash": one_hash(actual, alerts),
+            "hash": one_hash(
+                Counter({key: n for key, n in actual.items() if key[0] != STAGED.source}),
+                [each for each in alerts if STAGED.source not in each.sources],
+                findings,
+            ),
             "events_sent": sent,
             "events_found_in_search_once": found,
-            "matches_expected": expected.total(),
+            "matches_expected": expected.matches.total(),
             "signals_once": len(reader.signals),
             "signals_redelivered": reader.again,
             "differences": different,
+            "findings_expected": {f"{rule} of {n}": times for (rule, n), times in wanted.items()},
+            "findings": {f"{rule} of {n}": times for (rule, n), times in findings.items()},
             "alerts": len(alerts),
             "alert_items": queue.items,
             "alert_items_on_pages": queue.on_pages,
@@ -213,7 +235,7 @@ class _Proof:
         """Tenants and sources by the command line; returns each source's door."""
         for tenant in TENANTS:
             self._citysoc("tenant", "add", tenant)
-        return {stream.source: self._add_source(stream) for stream in STREAMS}
+        return {stream.source: self._add_source(stream) for stream in ALL}
 
     def _add_source(self, stream: Stream) -> dict[str, Any]:
         kind = stream.kind
@@ -236,8 +258,8 @@ class _Proof:
         def one(stream: Stream) -> None:
             send(stream, self._files[stream.source], doors[stream.source], total.release)
 
-        with ThreadPoolExecutor(len(STREAMS)) as senders:
-            for done in [senders.submit(one, stream) for stream in STREAMS]:
+        with ThreadPoolExecutor(len(ALL)) as senders:
+            for done in [senders.submit(one, stream) for stream in ALL]:
                 done.result()
         _say("all sent")
 

@@ -56,6 +56,14 @@ class Nights(msgspec.Struct):
     held: bool = False
     """Whether somebody rolled back: then it stays until they let go."""
 
+    def hold(self, model: Model) -> None:
+        """Stay with a model that an operator went back to."""
+        self.version, self.held = version_of(model), True
+
+    def release(self) -> None:
+        """Let the next night's model go live, however unlike the one that was held."""
+        self.held, self.refused = False, PATIENCE
+
     def accept(
         self,
         tonight: Model,

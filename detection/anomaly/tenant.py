@@ -13,7 +13,7 @@ from detection.anomaly.budget import OPEN
 from detection.anomaly.lessons import ATTACK, Lesson, Lessons, Names, Said, Told
 from detection.anomaly.library import Watched
 from detection.anomaly.model import Model
-from detection.anomaly.nights import Compared, Fitted, Nights, version_of
+from detection.anomaly.nights import Compared, Fitted, Nights
 from detection.anomaly.part import Part
 from detection.anomaly.timing import Timing
 from detection.anomaly.watch import Calendar, Judged, Watch
@@ -204,9 +204,10 @@ class TenantBehaviour:
         running = self._running.get(profile)
         if running is None:
             return
-        running.kept.nights.held = model is not None
-        if model is not None:
-            running.kept.nights.version = version_of(model)
+        if model is None:
+            running.kept.nights.release()
+        else:
+            running.kept.nights.hold(model)
             running.watch.judge_by(model)
 
     def take_fitted(self) -> list[Fitted]:

@@ -20,6 +20,8 @@ MEMORY_BYTES = 96 * 1024 * 1024
 """What the memories of one engine may take before they start afresh."""
 MAX_NAMED = 10_000
 """Sets of log sources that are remembered by name; senders may declare what they like."""
+MAX_PLANS = 500
+"""Combinations of log sources that are kept; real senders need some dozens."""
 LOGSOURCES = b'"logsources":['
 
 
@@ -148,12 +150,18 @@ class Engine:
         )
         plan = self._plans.get(asked)
         if plan is None:
+            if len(self._plans) == MAX_PLANS:
+                self._drop_plans()
             sources = [self._sources[source] for source in sorted(asked)]
             plan = self._plans[asked] = Plan(sources, self.conditions, self.sets, self._scanners)
         if len(self._plan_of) > MAX_NAMED:
             self._plan_of.clear()
         self._plan_of[key] = plan
         return plan
+
+    def _drop_plans(self) -> None:
+        for memory in (self._plans, self._plan_of, self._views, self._readers):
+            memory.clear()
 
     def trim(self) -> None:
         """Start the memories afresh where they are full; `match` and `match_lines` do so too."""

@@ -64,16 +64,18 @@ class Answers(dict[Any, int]):
         self.forget()
 
     def forget(self) -> None:
-        """Start afresh, with the answers that always are the same."""
+        """Start afresh, with the two answers that always are the same."""
         self.clear()
         self._of_held.clear()
         self[None] = self._sets.number(self._absent)
         self[OBJECT] = self._merely_present = self._sets.number(self._present)
-        self[""] = self._sets.number(self._present.union(self._holding_for_nothing()))
 
     def __missing__(self, value: Any) -> int:
         if value.__class__ is not str:
             return self._of_another_kind(value)
+        if not value:
+            number = self[value] = self._number(tuple(self._holding_for_nothing()))
+            return number
         low = value.lower()
         held = [*self._exact[low]] if low in self._exact else []
         if self._scans:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 import hyperscan
 
-from detection.sigma.predicates import TEXT_KINDS, Kind, Predicate, tester
+from detection.sigma.predicates import TEXT_KINDS, Kind, Predicate, tester, wildcard
 from detection.sigma.scan import Scanner, Scanners, compiles, expression, is_hint
 from detection.sigma.values import address_of
 
@@ -74,6 +74,7 @@ class Group:
         self._unscanned = predicates
         self._scanned: list[Numbered] = []
         self._hints: set[int] = set()
+        self._hint_tests: dict[int, Callable[[str], bool]] = {}
         self.scanner: Scanner | None = None
         if len(predicates) > (FEW if few is None else few):
             self._prepare(predicates, scanners)
@@ -85,7 +86,7 @@ class Group:
     def exactly(self, text: str, data: bytes) -> list[int]:
         """What holds for a text, whose bytes are `data`, taking the scan at its word."""
         if not text:  # Hyperscan sees nothing in nothing
-            return [number for number, test in self._tests if test(text)]
+            return [number for number, predicate in self._predicates if _nothing_does(predicate)]
         held: list[int] = []
         if self.scanner is not None and (found := self.scanner.found(data)):
             numbers = self.numbers
@@ -110,15 +111,16 @@ class Group:
         ]
 
     def _stands(self, position: int, text: str) -> bool:
-        return position not in self._hints or self._scanned_tests[position](text)
+        if position not in self._hints:
+            return True
+        test = self._hint_tests.get(position)
+        if test is None:
+            test = self._hint_tests[position] = tester(self._scanned[position][1])
+        return test(text)
 
     @cached_property
     def _tests(self) -> list[Test]:
         return [(number, tester(predicate)) for number, predicate in self._predicates]
-
-    @cached_property
-    def _scanned_tests(self) -> list[Callable[[str], bool]]:
-        return [tester(predicate) for _, predicate in self._scanned]
 
     def _prepare(self, predicates: Sequence[Numbered], scanners: Scanners) -> None:
         patterns = [expression(predicate) for _, predicate in predicates]
@@ -133,3 +135,10 @@ class Group:
         self._scanned = [each for each, pattern in pairs if pattern is not None]
         self._unscanned = [each for each, pattern in pairs if pattern is None]
         self._hints = {at for at, (pattern, _) in enumerate(usable) if is_hint(pattern)}
+
+
+def _nothing_does(predicate: Predicate) -> bool:
+    """Whether a text kind holds for the empty text, found out without making its test."""
+    if predicate.kind is Kind.WILD:
+        return wildcard(predicate.value, "")
+    return not predicate.value

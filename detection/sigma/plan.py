@@ -8,7 +8,7 @@ from detection.sigma.held import Answers, Sets
 from detection.sigma.keywords import Keywords
 from detection.sigma.references import pairs_of
 from detection.sigma.scan import Scanners
-from detection.sigma.signing import Signature, signer
+from detection.sigma.signing import WIDE, Signature, WideSigner, signer
 from detection.sigma.source import Source
 from detection.sigma.values import find, plain
 
@@ -49,7 +49,10 @@ class Plan:
         self._always = frozenset(rule for source in sources for rule in source.always)
         self._witnessed = [source.witnessed for source in sources]
         self._candidates: dict[int, frozenset[int]] = {}
-        self._sign = signer(self.answers, self.pairs)
+        flat = not any("." in name for name in self.names)
+        wide = flat and len(names) > WIDE
+        self.wide = WideSigner(self.answers, self.pairs, sets) if wide else None
+        self._sign = self.wide or signer(self.answers, self.pairs)
 
     def match(self, event: Mapping[str, Any], line: bytes = b"") -> tuple[int, ...]:
         """Numbers of the rules that match, in order. The event is without `soc`.
@@ -92,6 +95,8 @@ class Plan:
             pairs.forget()
         if self.keywords is not None:
             self.keywords.forget()
+        if self.wide is not None:
+            self.wide.forget()
 
     def _candidates_for(self, number: int) -> frozenset[int]:
         """The rules of which a witness is in the set of this number."""

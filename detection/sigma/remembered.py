@@ -10,12 +10,11 @@ import msgspec
 from collectors.logsource import LogSource
 from detection.sigma.condition import Condition
 from detection.sigma.predicates import Kind, Predicate, Wild, regex
-from detection.sigma.scan import store, unsealed
+from detection.sigma.stored import prune, recalled, store
 from rules.info import RuleInfo
 
 KEPT_RULES = 20_000
 """More are forgotten, those first that were not in the last rule set."""
-MAX_BYTES = 1 << 28
 
 
 class Compiled(msgspec.Struct, frozen=True, array_like=True):
@@ -74,6 +73,7 @@ class Remembered:
             every.setdefault(mark, self._stored[mark])
         kept = {mark: every[mark] for mark in list(every)[:KEPT_RULES]}
         store(self._path, _encode(kept))
+        prune(self._path.parent)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -91,12 +91,10 @@ def _compiled(stored: msgspec.Raw) -> Compiled | None:
 
 
 def _read(path: Path) -> Mapping[str, msgspec.Raw]:
+    data = recalled(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return {}
-        data = unsealed(path.read_bytes())
         return {} if data is None else _decode_all(data)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
 
 

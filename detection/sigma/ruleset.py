@@ -17,8 +17,9 @@ from detection.sigma.compile import MissingListError, Predicates, RuleCompiler
 from detection.sigma.condition import NEVER, Condition, renumbered
 from detection.sigma.engine import MEMORY_BYTES, Engine
 from detection.sigma.remembered import Compiled, Remembered
-from detection.sigma.scan import Scanners, cache_folder
+from detection.sigma.scan import Scanners
 from detection.sigma.source import Source, compile_source
+from detection.sigma.stored import cache_folder
 from rules.catalog import Catalog, Rule, RuleInfo, line_for, read
 from rules.correlations import standing
 from rules.documents import Fault

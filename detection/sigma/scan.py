@@ -1,6 +1,5 @@
 """Many patterns answered in one pass over a value: Hyperscan databases, kept on disk by digest."""
 
-import os
 import re
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -11,6 +10,7 @@ from typing import Any
 import hyperscan
 
 from detection.sigma.predicates import Kind, Predicate, Wild
+from detection.sigma.stored import recalled, store
 
 FLAGS = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_SINGLEMATCH
 REGEX_FLAGS = {
@@ -20,7 +20,6 @@ REGEX_FLAGS = {
 }
 ONE_CHARACTER = rb"(?:[\x00-\x7f]|[\xc0-\xff][\x80-\xbf]*)"
 """In UTF-8; a lone surrogate counts as one too. What follows it never is a continuation byte."""
-CACHE_ENVIRONMENT = "CITYSOC_CACHE"
 _SPECIAL = re.compile(rb"[^A-Za-z0-9]")
 _VERSION = version("hyperscan").encode()
 
@@ -138,23 +137,6 @@ def compiles(pattern: tuple[bytes, int]) -> bool:
     return True
 
 
-def cache_folder() -> Path | None:
-    """Where compiled databases are kept, None if that is no folder of ours alone.
-
-    `$CITYSOC_CACHE`, else `~/.cache/citysoc`. A database is trusted as code is, so a folder that
-    others may write to is not used.
-    """
-    named = os.environ.get(CACHE_ENVIRONMENT)
-    base = Path(named) if named else Path.home() / ".cache" / "citysoc"
-    folder = base / "hyperscan"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
-    except OSError:
-        return None
-    return folder if status.st_uid == os.getuid() and not status.st_mode & 0o022 else None
-
-
 def _wild(pattern: Sequence[str | Wild]) -> bytes:
     parts = [
         literal(part) if isinstance(part, str) else b".*" if part is Wild.TEXT else ONE_CHARACTER
@@ -172,22 +154,9 @@ def _digest(patterns: Sequence[tuple[bytes, int]]) -> str:
     return digest.hexdigest()
 
 
-def sealed(data: bytes) -> bytes:
-    """What to write to a file so that `unsealed` knows whether all of it is there."""
-    return blake2b(data, digest_size=16).digest() + data
-
-
-def unsealed(data: bytes) -> bytes | None:
-    """What was sealed, None where it is damaged."""
-    return data[16:] if blake2b(data[16:], digest_size=16).digest() == data[:16] else None
-
-
 def _load(path: Path) -> hyperscan.Database | None:
     """A stored database, None if there is none or it is not whole or not of this machine."""
-    try:
-        data = unsealed(path.read_bytes())
-    except OSError:
-        return None
+    data = recalled(path)
     if data is None:
         return None
     try:
@@ -196,13 +165,3 @@ def _load(path: Path) -> hyperscan.Database | None:
     except hyperscan.error:
         return None
     return database
-
-
-def store(path: Path, data: bytes) -> None:
-    """Best effort: without it the next start does the work again."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(sealed(data))
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)

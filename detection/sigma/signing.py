@@ -1,16 +1,19 @@
 """Straight-line code that looks up, field after field, which predicates hold for an event."""
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import getitem, itemgetter
 from typing import Any
 
-from detection.sigma.held import Answers
+from detection.sigma.held import ENTRY_BYTES, Answers, Sets
 from detection.sigma.references import Pairs
 from detection.sigma.values import find
 
 Signature = tuple[int, ...]
 """For each field the number of the set of predicates that hold; so for references and keywords."""
 WIDE = 24
-"""With more fields than this, most are missing from an event, and asking for that comes first."""
+"""Of more fields than this most are missing from any event."""
+MAX_SHAPES = 5_000
+"""Combinations of an event's keys that are remembered."""
 SLOT = "f{}"
 """What the field at a position is called in a struct (see detection.sigma.view)."""
 
@@ -37,6 +40,47 @@ def slot_signer(
     return _made("event", place, answers, pairs, {})
 
 
+class WideSigner:
+    """The same for a mapping of few of many fields: looks up only those that it has.
+
+    What holds where the others are missing is one number, remembered by the mapping's keys.
+    """
+
+    def __init__(self, answers: Mapping[str, Answers], pairs: Sequence[Pairs], sets: Sets) -> None:
+        self._answers = answers
+        self._pairs = [(pair, *pair.names) for pair in pairs]
+        self._sets = sets
+        self._shapes: dict[tuple[str, ...], tuple[int, list[Answers], Callable[[Any], Any]]] = {}
+
+    def __call__(self, get: Callable[[str], Any], event: Mapping[str, Any]) -> Signature:
+        shape = tuple(event)
+        missing, answers, values = self._shapes.get(shape) or self._look_at(shape)
+        compared = [pair[get(one), get(other)] for pair, one, other in self._pairs]
+        return (missing, *map(getitem, answers, values(event)), *compared)
+
+    def forget(self) -> None:
+        """The sets' numbers are about to be given anew."""
+        self._shapes.clear()
+
+    def _look_at(self, shape: tuple[str, ...]) -> tuple[int, list[Answers], Callable[[Any], Any]]:
+        here = [name for name in shape if name in self._answers]
+        sets, missing = self._sets.sets, self._answers.keys() - here
+        held = frozenset().union(*(sets[self._answers[name][None]] for name in missing))
+        found = (self._sets.number(held), [self._answers[name] for name in here], _getter(here))
+        if len(self._shapes) >= MAX_SHAPES:
+            self._shapes.clear()
+        self._shapes[shape] = found
+        self._sets.spent += ENTRY_BYTES * (len(shape) + 2)
+        return found
+
+
+def _getter(names: Sequence[str]) -> Callable[[Any], Any]:
+    """The values of these names, however few."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda event: [event[name] for name in names]
+
+
 def _made(
     arguments: str,
     place: Mapping[str, str],
@@ -49,10 +93,7 @@ def _made(
     looks = []
     for at, (name, each) in enumerate(answers.items()):
         space[f"a{at}"] = each
-        if len(answers) > WIDE and each[None] == 0:
-            looks.append(f"0 if (v := {place[name]}) is None else a{at}[v]")
-        else:
-            looks.append(f"a{at}[{place[name]}]")
+        looks.append(f"a{at}[{place[name]}]")
     for at, pair in enumerate(pairs):
         space[f"p{at}"] = pair
         looks.append(f"p{at}[{', '.join(place[name] for name in pair.names)}]")

@@ -1,15 +1,17 @@
 """Reads of a line of JSON only what the rules of its log sources look at."""
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from detection.sigma.plan import Plan
 from detection.sigma.scan import note
-from detection.sigma.signing import SLOT, slot_signer
+from detection.sigma.signing import SLOT, Signature, slot_signer
 
-NOT_READ = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
+NO_EVENT = (KeyError, AttributeError)
+NOT_READ = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, *NO_EVENT)
 """What a line is that must be read whole: not for the strict decoder, or with lists or objects."""
 ENVELOPE = "soc"
 Reader = Callable[[bytes], tuple[int, ...] | None]
@@ -21,17 +23,27 @@ class _Envelope(msgspec.Struct, gc=False):
 
 
 class View:
-    """What the rules of one plan look at in a line; the rest is passed over."""
+    """What the rules of one plan look at in a line; the rest is passed over.
+
+    Where they look at very many fields the whole object is decoded: that is quicker than to ask of
+    each of its keys whether it is one of them.
+    """
 
     def __init__(self, plan: Plan) -> None:
-        slots = {name: at for at, name in enumerate(plan.names)}
         self._plan = plan
-        self._decode = _decoder(slots)
-        self._sign = slot_signer(slots, plan.answers, plan.pairs)
+        if (wide := plan.wide) is not None:
+            self._decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
+            self._said: Callable[[Any], tuple[str, ...]] = _taken_out
+            self._sign: Callable[[Any], Signature] = lambda event: wide(event.get, event)
+        else:
+            slots = {name: at for at, name in enumerate(plan.names)}
+            self._decode = _decoder(slots)
+            self._said = attrgetter(f"{ENVELOPE}.logsources")
+            self._sign = slot_signer(slots, plan.answers, plan.pairs)
 
     def reader(self, logsources: Sequence[str]) -> Reader:
         """Reads lines of which the envelope names just these log sources, in this order."""
-        decode, sign, expected = self._decode, self._sign, tuple(logsources)
+        decode, said, sign, expected = self._decode, self._said, self._sign, tuple(logsources)
         known, evaluate = self._plan.known, self._plan.evaluate
         keywords = self._plan.keywords
         gate = keywords.gate.scan if keywords is not None and keywords.gate is not None else None
@@ -40,7 +52,7 @@ class View:
         def read(line: bytes) -> tuple[int, ...] | None:
             try:
                 event = decode(line)
-                if event.soc.logsources != expected:
+                if said(event) != expected:
                     return None
                 signature = sign(event)
             except NOT_READ:
@@ -65,6 +77,10 @@ def suits(plan: Plan) -> bool:
 
 def _can_be_key(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _taken_out(event: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(event.pop(ENVELOPE)["logsources"])
 
 
 def _decoder(names: Iterable[str]) -> Callable[[bytes], Any]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from collectors.bus.contract import Overloaded
+from detection.live import FACTS, GROUP
 from detection.reason import Reasons
 from tenants.access import Role
 from tenants.clock import moment, stamp
@@ -76,7 +77,7 @@ def alert_values(
         "marks": _marks(detail),
         "advice": rule.advice if rule else "",
         "description": rule.description if rule else "",
-        "rule": _rule_facts(item),
+        "rule": _rule_facts(item) + _made_of(detail),
         "evidence_note": "" if unusual else _evidence_note(detail),
         **_evidence(visit, detail),
         "about": _about(detail),
@@ -151,6 +152,16 @@ def _rule_facts(item: Item) -> list[tuple[str, str]]:
     ]
 
 
+def _made_of(detail: ItemDetail) -> list[tuple[str, str]]:
+    """Of a correlation's alert, its group and the rules whose matches it put together."""
+    facts = dict(detail.context.get(FACTS, {}))
+    group = facts.pop(GROUP, "")
+    alone = len(detail.alerts) == 1
+    rules = [f"{title} ({count})" if alone else title for title, count in facts.items()]
+    made_of = [("Group", group), ("Put together from", ", ".join(rules))]
+    return [(name, value) for name, value in made_of if value]
+
+
 def _evidence_note(detail: ItemDetail) -> str:
     carried = sum(1 for one in detail.evidence if one.body is not None)
     of = f" of {detail.item.count:,}" if carried < detail.item.count else ""
@@ -182,7 +193,9 @@ def _marks_note(reasons: Reasons | None) -> str:
 def _about(detail: ItemDetail) -> list[tuple[str, str]]:
     item = detail.item
     facts = [("Name", item.entity.name)]
-    for known in detail.context.values():
+    for key, known in detail.context.items():
+        if key == FACTS:
+            continue
         facts += [(words.readable(name.replace("_", " ")), value) for name, value in known.items()]
     if item.criticality and not any(name == "Criticality" for name, _ in facts):
         facts.append(("Criticality", item.criticality))

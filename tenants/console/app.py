@@ -9,11 +9,20 @@ from starlette.types import ASGIApp
 from tenants.console import render
 from tenants.console.bounds import SmallBodies
 from tenants.console.faults import KNOWN, NOTHING_HERE, fault_page, show_fault, sign_in_first
-from tenants.console.pages import alert, guide, organisations, own_rules, queue, search, signing
+from tenants.console.pages import (
+    alert,
+    coverage,
+    guide,
+    organisations,
+    own_rules,
+    queue,
+    search,
+    signing,
+)
 from tenants.console.visit import SignInFirst
 from tenants.services import Services
 
-PAGES = (signing, queue, alert, search, organisations, own_rules, guide)
+PAGES = (signing, queue, alert, search, organisations, coverage, own_rules, guide)
 
 
 def create_console(services: Services) -> ASGIApp:

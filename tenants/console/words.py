@@ -36,6 +36,8 @@ ENTITY_WORDS = {
     "ip": "address",
     "hash": "file hash",
     "source": "log source",
+    "group": "group",
+    "tenant": "organisation",
 }
 
 CHANGE_WORDS = {
@@ -58,7 +60,7 @@ NONE_MARKED = {
     Known.STARTING: "Nothing is marked yet: the rules are still being read. Load the page again.",
     Known.GONE: "Nothing is marked: the rule is no longer among those in use.",
     Known.CHANGED: "Nothing is marked: the rule has changed since, and does not match these now.",
-    Known.COUNTED: "Nothing is marked: a correlation counts matches of other rules.",
+    Known.COUNTED: "Nothing is marked: a correlation puts matches of other rules together.",
     Known.LARGE: "Nothing is marked: these events are too large to look through here.",
 }
 
@@ -69,6 +71,7 @@ MARK_WORDS = {
     "original_dropped": "the original line was too long to keep beside its fields",
     "clock_ahead": "the sender's clock is ahead; the time is that of arrival",
     "late": "it arrived late, long after it happened",
+    "withdrawn": "it was raised too early; what arrived later shows that it was not true",
     "renamed_soc": "the sender's own soc field was renamed",
 }
 

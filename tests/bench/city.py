@@ -79,6 +79,13 @@ class City:
         more = ("--stack", "local") if stack == "local" else ()
         data = folder / "data"
         self.installation = Installation(data, free_ports(), "--config", str(config), *more)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.stop)
+            self._begin(folder)
+            undo.pop_all()
+
+    def _begin(self, folder: Path) -> None:
+        data = self.installation.data
         self.settings = Settings.load(data / "settings.in-force.yml")
         self.bus = wiring.open_bus(self.settings)
         for tenant in TENANTS:
@@ -129,7 +136,8 @@ class City:
 
     def memory(self) -> dict[str, int]:
         """Bytes of each stage's memory that are its own: file pages and shared ones left out."""
-        return {name: _own_memory(pid) for name, pid in self.installation.pids().items()}
+        pids = self.installation.pids().items()
+        return {name: size for name, pid in pids if (size := _own_memory(pid))}
 
     def stop(self) -> None:
         """End it."""
@@ -154,8 +162,11 @@ def _children(parent: int) -> list[int]:
     return [pid for pid in pids if _stat(pid)[1:2] == [str(parent)]]
 
 
-def _own_memory(pid: int) -> int:
-    size, resident, shared = (
-        int(word) for word in Path(f"/proc/{pid}/statm").read_text().split()[:3]
-    )
-    return (resident - shared) * PAGE if size else 0
+def _own_memory(pid: int | None) -> int:
+    """0 for a stage that is about to be started again."""
+    try:
+        words = Path(f"/proc/{pid}/statm").read_text().split()
+    except OSError:
+        return 0
+    resident, shared = int(words[1]), int(words[2])
+    return (resident - shared) * PAGE

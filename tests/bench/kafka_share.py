@@ -12,7 +12,7 @@ from collectors.bus.contract import Partition, Position, Retention
 from collectors.bus.kafka import KafkaBus, KafkaSettings
 
 EVENTS_A_RECORD = 100
-RECORDS = 8000
+RECORDS = 2000
 ROUNDS = 3
 RECORDS_A_FLUSH = 20
 VALUE = b"\n".join([b'{"message":"' + b"x" * 385 + b'"}'] * EVENTS_A_RECORD)

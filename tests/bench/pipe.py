@@ -6,6 +6,7 @@ which the time from socket to queue and to search is taken.
 """
 
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -26,6 +27,7 @@ LOOK = 0.2
 
 def main(seconds: float, stack: str, rate: float) -> None:
     """Measure, and print the report."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started, too
     with tempfile.TemporaryDirectory(prefix="citysoc-bench-") as folder:
         city = City(Path(folder), stack)
         try:

@@ -96,7 +96,7 @@ def collect(consumer: Consumer, count: int, seconds: float = 20) -> list[Record]
     return records
 
 
-def wait_for(condition: Callable[[], Any], *consumers: Consumer, seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], Any], *consumers: Consumer, seconds: float = 45) -> None:
     """Until the condition holds, polling the consumers so that they take part in the group."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -128,4 +128,4 @@ def test_a_dead_member_is_dropped_long_before_its_lease_ends(
             wait_for(lambda: len(consumer.assigned()) == 2, consumer)
             process.kill()
 
-            wait_for(lambda: len(consumer.assigned()) == 4, consumer, seconds=20)
+            wait_for(lambda: len(consumer.assigned()) == 4, consumer, seconds=40)

@@ -157,3 +157,27 @@ def test_lists_and_exceptions_are_set_on_the_command_line(tmp_path: Path) -> Non
     assert json.loads(exceptions.stdout) == {"root": text.read_text()}
     assert "remove the exception first" in kept.stderr
     assert json.loads(gone.stdout) == {}
+
+
+def test_an_event_is_explained_by_a_set_that_was_imported(tmp_path: Path) -> None:
+    here = ("--data", str(tmp_path / "data"))
+    event = tmp_path / "event.ndjson"
+    source = {"product": "linux", "service": "sshd"}
+    event.write_text(json.dumps({"message": "opensesame", "logsource": source}))
+    first = archive(tmp_path / "first.zip", one=rule(1, "opensesame"))
+    second = archive(tmp_path / "second.zip", one=rule(1, "shazam"))
+    versions = [
+        json.loads(citysoc("rules", "import", str(each), "--json", *here).stdout)["version"]
+        for each in (first, second)
+    ]
+
+    def explained(*asked: str) -> list[bool]:
+        done = citysoc("rules", "explain", "--event", str(event), "--json", *asked, *here)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line)["matches"] for line in done.stdout.splitlines()]
+
+    assert explained("--version", versions[0][:8]) == [True]
+    assert explained("--version", "current") == explained("--version", versions[1]) == [False]
+    assert True not in explained("--version", "settings")
+    for wrong in (("--version", "000000"), (), ("--version", "current", "--rules", str(tmp_path))):
+        assert citysoc("rules", "explain", "--event", str(event), *wrong, *here).returncode == 2

@@ -56,6 +56,7 @@ PAGES: Mapping[str, Callable[[Page, Things], None]] = {
     "tenants": go("/tenants"),
     "tenant": go("/tenants/{things.tenant}"),
     "sources": go("/tenants/{things.tenant}/sources"),
+    "coverage": go("/tenants/{things.tenant}/coverage"),
     "lists and exceptions": go("/tenants/{things.tenant}/own-rules"),
     "help": go("/help"),
     "nothing here": go("/nowhere"),

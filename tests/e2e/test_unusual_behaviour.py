@@ -5,7 +5,7 @@ import urllib.request
 from datetime import timedelta
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from collectors.event import decode, timestamp
 from tests.behaviour import PROGRAMS, QUARTER, START, days
@@ -81,6 +81,14 @@ def _page_says_why(browser: Browser, city: Installation, item: str) -> None:
     page.set_viewport_size({"width": 320, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     page.set_viewport_size({"width": 1280, "height": 900})
+    _tenant_page_shows_the_rate(page, city)
+    page.goto(f"http://127.0.0.1:{city.port}/alerts/{item}")
     page.get_by_role("link", name="Show the events behind it").click()
     expect(page.get_by_text("Event 1102 in Security").first).to_be_visible()
     page.close()
+
+
+def _tenant_page_shows_the_rate(page: Page, city: Installation) -> None:
+    page.goto(f"http://127.0.0.1:{city.port}/tenants/council")
+    page.get_by_role("link", name="0.1 unusual a day this week; budget 2").click()
+    expect(page.get_by_role("row").filter(has_text=HOST)).to_be_visible()

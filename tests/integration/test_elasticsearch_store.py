@@ -5,8 +5,10 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from elasticsearch import Elasticsearch
+from prometheus_client import REGISTRY
 
 from collectors.bus.contract import Overloaded
 from deploy.local.servers import Running
@@ -45,6 +47,10 @@ def failures(node: Elasticsearch, prefix: str, reason: str) -> int:
     return int(node.count(index=f"{prefix}-events-council", query=query)["count"])
 
 
+def marked(reason: str) -> float:
+    return REGISTRY.get_sample_value("citysoc_events_marked_total", {"reason": reason}) or 0
+
+
 def test_types_that_clash_are_fields_all_the_same(
     store: EventStore, node: Elasticsearch, prefix: str
 ) -> None:
@@ -66,9 +72,12 @@ def test_more_fields_than_an_index_may_have_are_found_too(
     monkeypatch.setattr(layout, "MAX_FIELDS", 60)
     council = store.bind("council")
 
-    council.write([event(n, {"n": n, f"field{n}": "Value", "same": n}) for n in range(100)])
+    before = marked("refused")
+    several = [event(n, {"n": n, f"field{n}": "Value", "same": n}) for n in range(100)]
+    council.write(several)
+    council.write(several)
 
-    assert failures(node, prefix, "refused") > 0
+    assert marked("refused") - before == failures(node, prefix, "refused") > 0
     assert numbers(found(council, "field3:value")) == [3]
     assert numbers(found(council, "field99:VAL*")) == [99]
     assert numbers(found(council, "field98:* and same >= 98")) == [98]
@@ -81,7 +90,9 @@ def test_more_fields_than_an_index_may_have_are_found_too(
 def test_names_that_no_index_takes_are_found_too(store: EventStore, name: str) -> None:
     council = store.bind("council")
 
-    council.write([event(1, {"n": 1, name: "Value"}), event(2)])
+    # The doors rename what begins with soc; the store takes whatever stands on the bus.
+    sent = event(1, {"n": 1, name.replace("soc", "sox"): "Value"})
+    council.write([msgspec.structs.replace(sent, line=sent.line.replace(b"sox", b"soc")), event(2)])
 
     for there in (Equal(name, "VALUE"), Like(name, "v*e"), Exists(name)):
         assert numbers(list(council.search(Filter.of(there)).events)) == [1]
@@ -93,10 +104,12 @@ def test_a_value_too_long_for_the_index_is_found_by_looking(
 ) -> None:
     council = store.bind("council")
     script = "Get-Item; " * 5_000 + "Invoke-Mimikatz"
+    before = marked("long")
 
     council.write([event(1, {"n": 1, "ScriptBlockText": script}), *map(event, range(2, 9))])
 
     assert failures(node, prefix, "long") == 1
+    assert marked("long") == before + 1
     assert numbers(found(council, "ScriptBlockText:*invoke-mimikatz")) == [1]
     assert numbers(found(council, "not ScriptBlockText:*invoke-mimikatz n < 4")) == [3, 2]
     assert council.count(Filter.parse("ScriptBlockText:*invoke-mimikatz")) == 1

@@ -142,7 +142,7 @@ def test_a_tenant_who_has_left_is_refused(city: City, partner: str, access: Acce
 
 
 def test_stages_do_their_work_with_what_they_are_given(city: City, access: Access) -> None:
-    stages = ("collectors", "detection", "correlation", "serve", "indexer")
+    stages = ("collectors", "detection", "correlation", "anomaly", "serve", "indexer")
     city.sign_up(*(f"citysoc-{stage}" for stage in stages))
     place = Partition(f"events.{city.council}", 0)
     with city.bus("citysoc-collectors") as bus:
@@ -152,6 +152,8 @@ def test_stages_do_their_work_with_what_they_are_given(city: City, access: Acces
     for stage, group, reads, writes in (
         ("detection", "detection", "events.", "signals."),
         ("correlation", "correlation", "signals.", "alerts."),
+        ("anomaly", "anomaly", "events.", "behaviour."),
+        ("anomaly", "anomaly-behaviour", "behaviour.", "dead."),
         ("serve", "triage", "alerts.", "events."),
         ("indexer", "indexer", "events.", "dead."),
     ):

@@ -22,7 +22,7 @@ from collectors.event import Soc, encode, timestamp
 from collectors.tick import Tick
 from detection.alert import Alert
 from detection.correlation import Correlation
-from detection.live import WITHDRAWN
+from detection.live import FACTS, GROUP, WITHDRAWN
 from detection.policy import Policy, State
 from detection.sigma import Engine, load
 from detection.signal import NO_BODY, Entity, Signal
@@ -185,6 +185,20 @@ def test_correlations_alert_on_their_group_with_all_their_events(
     assert (broken.first, broken.last) == (
         timestamp(START), timestamp(START + timedelta(seconds=60)),
     )  # fmt: skip
+
+
+def test_an_alert_says_its_group_and_rules_and_carries_its_beginning_and_its_end(
+    bus: EmbeddedBus, engine: Engine, tmp_path: Path
+) -> None:
+    many = [line(n, "fail", n) for n in range(40)]
+
+    detect(bus, engine, *many, line(99, "ok", 60))
+    correlate(bus, tmp_path, engine)
+
+    broken = alerts(bus)[BROKEN]
+    assert broken.context == {FACTS: {GROUP: "user jane", "fail": "40", "ok": "1"}}
+    assert broken.count == 41
+    assert broken.events == tuple(f"{n:032x}" for n in (*range(10), *range(31, 40), 99))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -26,6 +26,8 @@ TIME = {
     "year": lambda t: t.year,
 }
 ENCODE = {"wide": "utf-16-le", "utf16le": "utf-16-le", "utf16be": "utf-16-be", "utf16": "utf-16-le"}
+CLASSES = {r"\d": "[0-9]", r"\w": "[0-9A-Z_a-z]"}
+"""Of ASCII, whatever a letter's twins in the other case are beyond it."""
 Lists = dict[str, list[str]]
 
 
@@ -34,8 +36,9 @@ def matches(document: dict[str, Any], event: dict[str, Any], lists: Lists | None
 
     `lists` are the values of placeholders; a rule that asks for a list that is not there is none.
     """
-    detection = expanded(document["detection"], lists or {})
-    if detection is None:
+    try:
+        detection = expanded(document["detection"], lists or {})
+    except NoList:
         return False
     conditions = detection["condition"]
     several = conditions if isinstance(conditions, list) else [conditions]
@@ -47,27 +50,27 @@ def matches(document: dict[str, Any], event: dict[str, Any], lists: Lists | None
     return any(condition(text, truth) for text in several)
 
 
+class NoList(Exception):
+    """A placeholder has no list."""
+
+
 def expanded(detection: Any, lists: Lists) -> Any:
-    """The detection with each value of a list in the place of its `%name%`; None without a list."""
+    """The detection with each value of a list in the place of its `%name%`."""
     if isinstance(detection, list):
-        made = [expanded(each, lists) for each in detection]
-        return None if None in made else made
+        return [expanded(each, lists) for each in detection]
     if not isinstance(detection, dict):
         return detection
-    made = {}
-    for key, value in detection.items():
-        asks = "expand" in key.split("|")
-        made[key] = filled(value, lists) if asks else expanded(value, lists)
-        if made[key] is None and value is not None:
-            return None
-    return made
+    return {
+        key: filled(value, lists) if "expand" in key.split("|") else expanded(value, lists)
+        for key, value in detection.items()
+    }
 
 
-def filled(value: Any, lists: Lists) -> Any:
+def filled(value: Any, lists: Lists) -> list[str]:
     values = value if isinstance(value, list) else [value]
     while names := [name for each in values for name in re.findall("%([a-z]+)%", each)]:
         if any(name not in lists for name in names):
-            return None
+            raise NoList(names)
         first = names[0]
         values = [
             each.replace(f"%{first}%", instead, 1)
@@ -190,7 +193,9 @@ def holds(value: Any, modifiers: list[str], content: str) -> bool:
         flags = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
         chosen = sum(flags[each] for each in modifiers if each in flags)
         pattern = value if "m" in modifiers else value.replace("$", r"\Z")
-        return re.search(pattern, content, chosen | re.ASCII) is not None
+        for name, members in CLASSES.items():
+            pattern = pattern.replace(name, members)
+        return re.search(pattern, content, chosen) is not None
     return any(string(each, modifiers, content) for each in variants(value, modifiers))
 
 

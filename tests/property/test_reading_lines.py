@@ -64,7 +64,8 @@ def test_any_bytes_in_any_format_become_an_event_that_comes_back(line: bytes, fo
 
     assert b"\n" not in encoded
     assert decode(encoded)[0] == {
-        ("sender_soc" if name == "soc" else name): value for name, value in fields.items()
+        (f"sender_{name}" if f"{name}.".startswith("soc.") else name): value
+        for name, value in fields.items()
     }
     assert all(str(LogSource.parse(each)) == each for each in soc.logsources)
 

@@ -49,6 +49,21 @@ def test_the_senders_own_soc_is_renamed_and_marked() -> None:
     assert soc.marks == ("late", "renamed_soc")
 
 
+def test_a_dotted_name_that_search_would_take_for_ours_is_renamed_and_loses_nothing() -> None:
+    sent = {"soc.source": "x", "sender_soc.source": "y", "soc": 1, "socket": 2, "a": {"soc.b": 3}}
+
+    fields, soc = decode(encode(sent, envelope()))
+
+    assert fields == {
+        "sender_sender_soc.source": "x",
+        "sender_soc.source": "y",
+        "sender_soc": 1,
+        "socket": 2,
+        "a": {"soc.b": 3},
+    }
+    assert soc.marks == ("renamed_soc",)
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [

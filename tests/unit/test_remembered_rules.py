@@ -1,5 +1,6 @@
 """Rules that were compiled before are taken from disk, and nothing can be told from it."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -10,7 +11,7 @@ import pytest
 
 from collectors.logsource import LogSource
 from detection.sigma import Engine, load
-from detection.sigma.scan import sealed
+from detection.sigma.stored import sealed
 from rules import catalog
 
 SOURCE = LogSource("windows", "process_creation", "sysmon")
@@ -177,3 +178,22 @@ def test_lists_and_pipelines_are_remembered_apart(folder: Path) -> None:
     said = [load([folder], lists={"words": [word]}) for word in ("exact", "other", "exact")]
 
     assert ["Rule 8" in found(engine)[0] for engine in said] == [True, False, True]
+
+
+def test_what_was_not_used_for_longest_makes_room(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load([folder])
+    [kept] = cache.rglob("rules-*")
+    for number in range(5):
+        old = kept.with_name(f"old-{number}")
+        old.write_bytes(b"x" * 10)
+        os.utime(old, (number, number))
+    monkeypatch.setattr("detection.sigma.stored.MAX_FILES", 3)
+    write(folder, 3, "sel:\n    d: new\ncondition: sel")
+
+    load([folder])
+
+    left = {path.name for path in kept.parent.iterdir()}
+    assert len(left) == 3
+    assert {kept.name, "old-4"} <= left

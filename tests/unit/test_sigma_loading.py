@@ -183,11 +183,11 @@ def test_databases_come_from_disk_the_second_time_and_match_the_same(
 ) -> None:
     path = write(tmp_path, "rule.yml", MANY)
     load([path])
-    stored = {each: each.stat().st_mtime_ns for each in own_cache.rglob("*.hsdb")}
+    stored = {each: each.stat().st_ino for each in own_cache.rglob("*.hsdb")}
 
     engine = load([path])
 
-    assert stored == {each: each.stat().st_mtime_ns for each in own_cache.rglob("*.hsdb")}
+    assert stored == {each: each.stat().st_ino for each in own_cache.rglob("*.hsdb")}
     assert len(stored) == 1
     assert matched(engine, Image="C:\\TOOL19.exe")
 

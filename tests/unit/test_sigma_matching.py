@@ -231,6 +231,20 @@ def test_memory_is_bounded_and_its_loss_changes_no_match() -> None:
     assert engine.forgotten > 3
 
 
+def test_combinations_of_log_sources_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detection.sigma.engine.MAX_PLANS", 3)
+    engine = engine_of({"sel": {"a": 1}}, category="c")
+    compiled = engine._sources[LogSource("", "c")]
+    engine._sources = {LogSource("", f"c{number}"): compiled for number in range(9)}
+    names = [f"/c{number}/" for number in (*range(9), *range(9))]
+    lines = [dumps({"a": 1, "soc": {"logsources": [name]}}) for name in names]
+
+    found = [engine.match_lines([line, line]) for line in lines]
+
+    assert [len(each) for each in found] == [2] * 18
+    assert len(engine._plans) <= 3
+
+
 def test_a_regular_expression_cannot_be_made_slow_by_a_value() -> None:
     engine = engine_of({"sel": {"f|re": SLOW_REGEX}}, {"sel": {"f": "a*a*a*a*a*a*a*b"}})
 

@@ -17,6 +17,7 @@ from tenants.store.terms import SHORTCUTS, Equal
 router = APIRouter()
 
 ASSETS = 100
+UNUSUAL = "unusual"
 AUDIT = 50
 TOKEN_PLACE = "YOUR-TOKEN"  # noqa: S105 - what stands where the token goes
 QUIET_AFTER_SECONDS = 24 * 3600
@@ -78,6 +79,7 @@ def tenant_page(
                 "name": "lists and exceptions",
                 "link": f"/tenants/{tenant}/own-rules",
             },
+            *_unusual(visit, tenant),
         ],
         "assets": assets[:ASSETS],
         "assets_more": f"And {more:,} more." if more > 0 else "",
@@ -87,6 +89,21 @@ def tenant_page(
         "audit_next": link(f"/tenants/{tenant}", cursor=audit.cursor) if audit.cursor else None,
     }
     return visit.page("tenant.html", here="tenants", values=values)
+
+
+def _unusual(visit: Visit, tenant: str) -> list[dict[str, Any]]:
+    """What no rule describes: the rate that there really is, beside the budget."""
+    if visit.services.budget is None:
+        return []
+    rate = visit.services.unusual_a_day(visit.principal, tenant)
+    budget = visit.services.budget(tenant)
+    return [
+        {
+            "number": f"{rate:.1f}",
+            "name": f"unusual a day this week; budget {budget:g}",
+            "link": link("/queue", tenant=tenant, text=UNUSUAL),
+        }
+    ]
 
 
 @router.get("/tenants/{tenant}/sources")

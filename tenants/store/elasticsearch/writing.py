@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from collectors import codec
+from collectors import codec, metrics
 from collectors.bus.contract import Overloaded
 from tenants.store.blocks import Entry
+from tenants.store.elasticsearch import layout
 from tenants.store.elasticsearch.connection import Connection, is_not_now
 from tenants.store.elasticsearch.document import Level, document
 
@@ -66,10 +67,11 @@ def _cut(entries: Iterable[Entry]) -> Iterator[Sequence[Entry]]:
 
 
 def _send(connection: Connection, alias: str, entries: Sequence[Entry], level: Level) -> Written:
+    documents = [document(entry, level) for entry in entries]
     lines: list[bytes] = []
-    for entry in entries:
-        lines.append(b'{"create":{"_id":"%s"}}' % entry.key.id.hex().encode())
-        lines.append(codec.dumps(document(entry, level)))
+    for made in documents:
+        lines.append(b'{"create":{"_id":"%s"}}' % made[layout.ID].encode())
+        lines.append(codec.dumps(made))
     items = connection.bulk(alias, lines)
     for item in items:
         if is_not_now(item):
@@ -78,6 +80,10 @@ def _send(connection: Connection, alias: str, entries: Sequence[Entry], level: L
             raise SliceGone(alias)
         if item["status"] not in (_CREATED, _KNOWN, _REFUSED):
             raise RuntimeError(f"{alias}: unexpected answer to a bulk: {item}")
+    for made, item in zip(documents, items, strict=True):
+        if item["status"] == _CREATED:
+            for reason in made.get(layout.FAILED, ()):
+                metrics.EVENTS_MARKED.labels(reason).inc()
     both = list(zip(entries, items, strict=True))
     return Written(
         sum(item["status"] == _CREATED for _, item in both),

@@ -1,15 +1,18 @@
-"""What people said of alerts that no rule describes, for the stage that learns from it."""
+"""Alerts that no rule describes: what people said of them, and how many there are."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from detection.anomaly.lessons import Said
 from detection.unusual import RULE
 from tenants import schema
-from tenants.access import EVERY_TENANT
+from tenants.access import EVERY_TENANT, Principal
+from tenants.clock import stamp
 from tenants.database import Database
 from tenants.triage.queue import ItemState
+from tenants.triage.rows import visible
 
 
 def unusual_verdicts(database: Database, after: str) -> Mapping[str, Sequence[Said]]:
@@ -32,3 +35,22 @@ def unusual_verdicts(database: Database, after: str) -> Mapping[str, Sequence[Sa
             )
             found.setdefault(row.tenant_id, []).append(said)
     return found
+
+
+def unusual_a_day(
+    database: Database, principal: Principal, tenant: str, *, now: datetime, days: int = 7
+) -> float:
+    """How many were raised a day lately, for whoever sees the tenant."""
+    items, alerts = schema.items.c, schema.alerts.c
+    query = (
+        select(func.count())
+        .select_from(schema.alerts.join(schema.items))
+        .where(
+            visible(principal),
+            items.tenant_id == tenant,
+            items.rule.startswith(RULE, autoescape=True),
+            alerts.received >= stamp(now - timedelta(days=days)),
+        )
+    )
+    with database.read(principal.tenants) as connection:
+        return (connection.scalar(query) or 0) / days

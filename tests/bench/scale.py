@@ -1,0 +1,164 @@
+"""How the engine bears growth: `python -m tests.bench.scale [memory|rules|processes ...]`.
+
+Memory of one process after a million events; ten times the rules, made by varying real ones; two
+processes over two files.
+"""
+
+import gc
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from detection.sigma import Engine, load
+from detection.sigma.ruleset import build
+from rules.catalog import Catalog, Rule, parse, read
+from rules.documents import Document
+from tests.bench.engine import CORPORA, RULE_SETS, surroundings
+from tests.bench.hinted import records, streams
+
+STREAM = CORPORA / "streams" / "windows.ndjson.gz"
+RULES = [CORPORA / "sigma-rules" / name for name in RULE_SETS]
+MILLION = 1_000_000
+TIMES = 10
+_ADDRESS = re.compile(r"[0-9a-fA-F.:]+(/\d+)?")
+
+
+def memory() -> None:
+    """A third of a million events as they are, two thirds with every value new."""
+    engine = _ready(load(RULES))
+    print(f"memory: {_resident():.0f} MiB loaded")
+    plain, fresh = streams(STREAM)
+    ours = [records(plain.ours), records(fresh.ours)]
+    own = sum(map(len, (*plain.ours, *plain.theirs, *fresh.ours, *fresh.theirs))) / (1 << 20)
+    done = turn = 0
+    while done < MILLION:
+        turn += 1
+        for record in ours[turn % 3 > 0]:
+            found = [line.replace(b"0", b"%d" % turn) for line in record] if turn % 3 else record
+            engine.match_lines(found)
+            done += len(record)
+    print(f"memory: {_resident():.0f} MiB after {done:,} events, {own:.0f} of them the stream")
+    print(f"memory: the engine's own memories were full {engine.forgotten} times")
+
+
+def rules() -> None:
+    """Time per event with all rules, and with ten times as many."""
+    plain, _ = streams(STREAM)
+    written = read(RULES).rules
+    seconds = []
+    for times in (1, TIMES):
+        found = [_variant(rule, turn) for turn in range(times) for rule in written]
+        usable = sorted((rule for rule in found if rule), key=lambda rule: rule.info.id)
+        began = time.process_time()
+        engine = _ready(build(Catalog(usable), "varied"))
+        made = time.process_time() - began
+        first, second = _passed(engine, plain.ours), _passed(engine, plain.ours)
+        seconds.append((first, second))
+        print(
+            f"rules: {len(engine.rules):,} compiled in {made:.0f} s; {len(plain.ours):,} events in"
+        )
+        print(f"rules: in {first:.3f} s with empty memories, in {second:.3f} s again")
+    (few_first, few_second), (many_first, many_second) = seconds
+    growth = f"{many_first / few_first:.2f} first, {many_second / few_second:.2f} second pass"
+    print(f"rules: time per event grows {growth}")
+
+
+def processes() -> None:
+    """Two processes over a file each against one over both, in wall time net of loading."""
+    plain, _ = streams(STREAM)
+    with tempfile.TemporaryDirectory() as folder:
+        halves = [Path(folder) / "a.ndjson", Path(folder) / "b.ndjson"]
+        lines = plain.theirs * 20
+        for half, path in enumerate(halves):
+            path.write_bytes(b"\n".join(lines[half::2]) + b"\n")
+        both = Path(folder) / "both.ndjson"
+        both.write_bytes(b"".join(path.read_bytes() for path in halves))
+        rates = []
+        for _ in range(3):
+            one, alone = _detected([both])
+            two, shared = _detected(halves)
+            if sorted(alone) != sorted(shared):
+                raise SystemExit("one process and two differ in what they find")
+            rates.append(one / two)
+    print(f"processes: two are {sorted(rates)[1]:.2f} times as quick as one ({rates})")
+
+
+def _detected(paths: list[Path]) -> tuple[float, list[str]]:
+    """The slowest process's seconds, and what was found, whichever file it was in."""
+    call = [sys.executable, "-m", "deploy", "detect", "--stats"]
+    call += [part for path in RULES for part in ("--rules", str(path))]
+    running = [
+        subprocess.Popen([*call, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for path in paths
+    ]
+    slowest, found = 0.0, []
+    for process in running:
+        out, err = process.communicate()
+        figures = re.search(rb'"seconds": ([\d.]+)', err)
+        if figures is None:
+            raise SystemExit(err.decode())
+        slowest = max(slowest, float(figures[1]))
+        found += [line.partition(b'"rule"')[2].decode() for line in out.splitlines()]
+    return slowest, found
+
+
+def _variant(rule: Rule, turn: int) -> Rule | None:
+    """The rule as it is, or with a number in every text that it looks for."""
+    if turn == 0:
+        return rule
+    content = dict(rule.document.content)
+    digest = hashlib.blake2b(f"{rule.info.id} {turn}".encode(), digest_size=16).digest()
+    content["id"] = str(uuid.UUID(bytes=digest))
+    content["detection"] = {
+        name: part if name in ("condition", "timeframe") else _varied(part, turn)
+        for name, part in content["detection"].items()
+    }
+    return parse(Document(rule.info.path, rule.info.line, content, {}), [])
+
+
+def _varied(part: Any, turn: int) -> Any:
+    if isinstance(part, dict):
+        return {name: _varied(each, turn) for name, each in part.items()}
+    if isinstance(part, list):
+        return [_varied(each, turn) for each in part]
+    if isinstance(part, str) and part and not _ADDRESS.fullmatch(part):
+        return f"{part}{turn}"
+    return part
+
+
+def _ready(engine: Engine) -> Engine:
+    gc.collect()
+    gc.freeze()
+    return engine
+
+
+def _passed(engine: Engine, lines: list[bytes]) -> float:
+    began = time.process_time()
+    for record in records(lines):
+        engine.match_lines(record)
+    return time.process_time() - began
+
+
+def _resident() -> float:
+    """MiB of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def _asked() -> Iterator[str]:
+    yield from sys.argv[1:] or ["memory", "rules", "processes"]
+
+
+if __name__ == "__main__":
+    for said in surroundings(STREAM):
+        print(said)
+    for name in _asked():
+        {"memory": memory, "rules": rules, "processes": processes}[name]()
