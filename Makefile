@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 DEMO_ARGS ?=
 JOBS ?= 2
 
-.PHONY: help demo test check bench proof soak faults lock clean
+.PHONY: help demo test check bench bench-anomaly proof soak faults lock clean
 
 help: ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ bench: $(VENV)/dev ## measure speed; BENCHMARKS.md says what and how
 	$(BIN)/python -m tests.bench.engine
 	$(BIN)/python -m tests.bench.rsigma
 	$(BIN)/python -m tests.bench.pipe
+
+bench-anomaly: $(VENV)/dev ## measure the anomaly model on real labelled data beside plain detectors
+	$(BIN)/python -m tests.bench.anomaly
 
 proof: $(VENV)/dev ## real logs through the real doors, killed at work, on one file and on real servers: nothing lost or doubled
 	@deploy/local/packages.sh

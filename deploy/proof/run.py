@@ -306,9 +306,12 @@ def _await_port(host: str, port: int) -> None:
 
 
 def free_ports() -> int:
-    """A port whose neighbours, as many as an installation needs, are free too."""
+    """A port whose neighbours, as many as an installation needs, are free too.
+
+    Below those of the local servers, and of what the system hands to clients.
+    """
     offsets = (*STAGE_PORTS.values(), *range(10, 14))
-    for base in random.SystemRandom().sample(range(20_000, 60_000, 20), 500):
+    for base in random.SystemRandom().sample(range(9_000, 13_000, 20), 200):
         with contextlib.suppress(OSError), contextlib.ExitStack() as held:
             for offset in offsets:
                 probe = held.enter_context(socket.socket())

@@ -7,6 +7,7 @@ from detection.anomaly.state import DAY, HALF_LIFE, Entity, Known, Moments, Stat
 from detection.anomaly.window import Behaviour
 
 PER_FACET: Final = ("new", "odd", "burst", "lone", "mean", "ratio")
+ABSENT: Final = (0.0,) * len(PER_FACET)
 PER_WINDOW: Final = ("count", "bytes", "kinds", "hour")
 SHRINK: Final = 8.0
 """Windows of all entities that an entity's own moments are mixed with."""
@@ -14,6 +15,8 @@ FEWEST_HOURS: Final = 12.0
 STRANGER: Final = 4.0
 """Windows after which half of an entity's deviation from itself counts."""
 HOURS: Final = 168.0
+WEEKS: Final = 336
+"""Hours of the two weeks that a calendar knows, in term and between terms."""
 
 
 class Evidence(NamedTuple):
@@ -41,8 +44,8 @@ class Measured(NamedTuple):
 
     features: list[float]
     """For each facet those of PER_FACET, then those of PER_WINDOW."""
-    quantities: list[float]
-    """What moments are kept of."""
+    quantities: list[float | None]
+    """What moments are kept of; None for those of a facet that was not shown."""
     evidence: list[Evidence]
     peers: int
     """Other entities that are known."""
@@ -71,8 +74,12 @@ def measure(done: Behaviour, state: State, hour: int) -> Measured:
         math.log1p(done.bytes),
         math.log1p(sum(map(len, done.counts))),
     ]
-    quantities = list(sizes)
+    quantities: list[float | None] = list(sizes)
     for index, counts in enumerate(done.counts):
+        if not counts:
+            features += ABSENT
+            quantities += (None, None)
+            continue
         found = _values(index, counts, entity, state, peers, age)
         evidence += found
         mean, ratio = _averages(found)
@@ -177,6 +184,11 @@ def _hour(hour: int, entity: Entity | None, state: State) -> float:
     """Surprise of being active at this hour of the week, for the entity backed off to all."""
     if entity is None:
         return 0.0
-    ours = (state.hours.get(hour, 0.0) + 0.5) / (sum(state.hours.values()) + 0.5 * HOURS)
+    total = sum(state.hours.values())
+    # In the first weeks an hour of the week is as usual as the same hour of other days.
+    daily = sum(state.hours.get(each, 0.0) for each in range(hour % 24, WEEKS, 24)) / 7.0
+    weight = FEWEST_HOURS * HOURS / (total + FEWEST_HOURS * HOURS)
+    usual = weight * daily + (1.0 - weight) * state.hours.get(hour, 0.0)
+    ours = (usual + 0.5) / (total + 0.5 * HOURS)
     mine = (entity.hours.get(hour, 0.0) + FEWEST_HOURS * ours) / (entity.windows + FEWEST_HOURS)
     return -math.log(mine * HOURS)

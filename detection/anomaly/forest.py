@@ -10,7 +10,7 @@ from sklearn.ensemble import IsolationForest
 
 Floats = NDArray[np.float64]
 
-TREES: Final = 100
+TREES: Final = 50
 SAMPLES: Final = 256
 EULER: Final = 0.5772156649015329
 

@@ -15,7 +15,7 @@ from detection.anomaly.forest import Forest, Walker
 from detection.anomaly.profile import Profile
 from detection.anomaly.state import DAY
 from detection.anomaly.tail import Tail
-from detection.anomaly.views import HEAVIEST, STANDING, VIEWS, scores
+from detection.anomaly.views import HEAVIEST, NARROWEST, STANDING, VIEWS, scores
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ QUIET: Final = 0.15
 """Share of the budget that ordinary days may use up; the rest is kept for incidents."""
 FAR: Final = 1.0
 """Decades past a threshold from which a window is no part of the reference."""
-UNTIMED: Final = 0.006
+UNTIMED: Final = 0.0055
 """Share of the windows that may alert where windows have no time and days can't be counted."""
 STRICT: Final = 0.01
 """No view alerts at more than this share of the windows, however large the budget."""
@@ -91,8 +91,10 @@ def fit(
     forest = forests.fit(_surprises(rows, features))
     raw = _raw(rows, features, Walker(forest), facets)
     views = [
-        tails.fit(column, heaviest=heaviest)
-        for column, heaviest in zip(raw.T, HEAVIEST[profile.kind], strict=True)
+        tails.fit(column, heaviest=heaviest, narrowest=narrowest)
+        for column, heaviest, narrowest in zip(
+            raw.T, HEAVIEST[profile.kind], NARROWEST, strict=True
+        )
     ]
     lone = _highest(reference, raw[:, LONE])
     entities = len({each.entity for each in reference})

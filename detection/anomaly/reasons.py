@@ -32,12 +32,16 @@ class Reason(msgspec.Struct, frozen=True):
     """When the tenant showed it first; empty where it never had."""
 
 
-def reason(view: View, done: Behaviour, measured: Measured, profile: Profile, p: float) -> Reason:
+def reason(
+    view: View, done: Behaviour, measured: Measured, profile: Profile, p: float, windows: int
+) -> Reason:
     """The sentence of one view, and the value that it names first."""
-    rarity = max(1, round(1.0 / max(p, 1e-6)))
+    rarity = max(1, min(windows, round(1.0 / p)))
     top = _top(view, measured.evidence)
     seen = _seen(view, done, top, profile)
     rare = f"as unusual as 1 in {rarity:,} of this tenant's windows"
+    if rarity == windows:
+        rare = f"more unusual than any of this tenant's last {windows:,} windows"
     if not top:
         return Reason(view, f"{seen}; {rare}", rarity=rarity, peers=measured.peers)
     best = top[0]

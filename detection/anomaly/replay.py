@@ -61,7 +61,7 @@ class Replay:
         self.counts = Counts()
         self._names = names or {}
         self._observe = observer(profile, tenant)
-        self._watch = Watch(tenant, profile, budget=budget, verdicts=_said(verdicts))
+        self.watch = Watch(tenant, profile, budget=budget, verdicts=_said(verdicts))
         self._numbers: Counter[str] = Counter()
         self._numbered = False
 
@@ -70,7 +70,7 @@ class Replay:
         windows = Windows(self.profile)
         with ExitStack() as stack:
             for together in _closing(windows, self._ordered(paths, stack), self.profile):
-                for judged in self._watch.closed(together):
+                for judged in self.watch.closed(together):
                     self.counts.windows += 1
                     self.counts.alerts += judged.alert
                     yield judged
@@ -82,7 +82,7 @@ class Replay:
         by_margin = sorted(judged.p_views, key=lambda view: judged.p_views[view])
         return dumps(
             {
-                "tenant": self._watch.tenant,
+                "tenant": self.watch.tenant,
                 "entity": done.entity,
                 "start": self._moment(done.start),
                 "end": self._moment(end),

@@ -107,7 +107,7 @@ def size_of(entity: Entity) -> int:
     return len(msgspec.msgpack.encode(entity))
 
 
-def learn(state: State, done: Behaviour, quantities: list[float], hour: int) -> None:
+def learn(state: State, done: Behaviour, quantities: list[float | None], hour: int) -> None:
     """Take in a closed window; `quantities` are what moments are kept of."""
     state.first = state.first or done.start
     entity = state.entities.get(done.entity) or _admit(state, done)
@@ -115,8 +115,9 @@ def learn(state: State, done: Behaviour, quantities: list[float], hour: int) -> 
     for index, counts in enumerate(done.counts):
         _count(state, entity, index, counts, done.start)
     for mine, ours, value in zip(entity.moments, state.moments, quantities, strict=True):
-        mine.add(value)
-        ours.add(value)
+        if value is not None:
+            mine.add(value)
+            ours.add(value)
     entity.hours[hour] = entity.hours.get(hour, 0.0) + 1.0
     state.hours[hour] = state.hours.get(hour, 0.0) + 1.0
     entity.windows += 1.0

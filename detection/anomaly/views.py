@@ -21,6 +21,8 @@ HEAVIEST: Final[dict[Kind, tuple[float, ...]]] = {
 }
 """Shape of each view's tail at most; a host with a fixed role shows new things one by one, users
 and addresses show them in bursts."""
+NARROWEST: Final = (1.0, 1.0, 0.2, 1.0, 0.02)
+"""Least scale of a tail: one new value, a size of one deviation more are never astonishing."""
 SHARES: Final[dict[Kind, tuple[float, ...]]] = {
     "host": (0.60, 0.20, 0.01, 0.04, 0.15),
     "user": (0.10, 0.10, 0.70, 0.05, 0.05),

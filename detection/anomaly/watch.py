@@ -210,9 +210,9 @@ class Watch:
     ) -> Judged:
         order = sorted(range(len(VIEWS)), key=lambda view: -margin[view])
         past = tuple(VIEWS[view] for view in order if margin[view] >= 0.0)
-        shown = past or (VIEWS[order[0]],)
         by_view = dict(zip(VIEWS, p, strict=True))
         learning = self._learning(done)
+        windows = self._scorer.model.windows if self._scorer else 1
         new = bool(past) and not learning
         alert = new and (not self.profile.timed or self._passes(done, seen, past))
         return Judged(
@@ -223,7 +223,9 @@ class Watch:
             score=margin[order[0]],
             p=combined,
             views=past,
-            reasons=tuple(reason(view, done, seen, self.profile, by_view[view]) for view in shown),
+            reasons=tuple(
+                reason(view, done, seen, self.profile, by_view[view], windows) for view in past
+            ),
             alert=alert,
             model=self._scorer.model.version if self._scorer else "",
             learning=learning,

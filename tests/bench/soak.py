@@ -1,7 +1,7 @@
 """Minutes at a steady rate while stages are killed: nothing lost, nothing doubled, memory bounded.
 
 python -m tests.bench.soak [SECONDS] [embedded|local] [RATE] – needs the corpora; prints one JSON
-object, and fails where something does not hold. In the first half of the time one stage after the
+object, and fails where something does not hold. In the first third of the time one stage after the
 other is killed; in the second half no stage's memory may grow by more than GROWTH and SLACK.
 """
 
@@ -61,13 +61,13 @@ class Watch:
 
     def _look(self) -> None:
         victims = itertools.cycle(KILLED)
-        every = self._seconds / 2 / len(KILLED)
+        every = self._seconds / 3 / len(KILLED)
         began = time.monotonic()
         due = began + every / 2
         while not self._over.wait(LOOK):
             self.samples.append(self._city.memory())
             now = time.monotonic()
-            if due <= now < began + self._seconds / 2:
+            if due <= now < began + self._seconds / 3:
                 self._kill(next(victims))
                 due += every
 

@@ -91,7 +91,7 @@ def signals(bus: EmbeddedBus) -> list[Signal]:
         stage.handle(records)
         stage.flush()
     with contextlib.closing(bus.consumer("reader", "signals.school")) as consumer:
-        values = [record.value for record in consumer.poll(0.5)]
+        values = [each.value for each in consumer.poll(0.5) if each.kind == "events"]
     return [
         msgspec.json.decode(line, type=Signal) for value in values for line in value.split(b"\n")
     ]

@@ -20,6 +20,7 @@ from collectors.bus.embedded import EmbeddedBus
 from collectors.event import Soc, encode, timestamp
 from detection.alert import Alert, alert_id
 from detection.signal import Entity
+from detection.unusual import Aspect, Stretch, Unusual
 from tenants import passwords
 from tenants.access import OPERATOR, Principal, Role
 from tenants.api.app import create_app
@@ -212,8 +213,25 @@ def alert(tenant: str, number: int = 0, **changes: object) -> Alert:
         sources=(names.source,),
         events=(event,),
         bodies=(msgspec.Raw(event_line(tenant, number)),),
+        unusual=_unusual(names, timestamp(first)) if number else None,
     )
     return msgspec.structs.replace(made, **changes)
+
+
+def _unusual(names: Names, start: str) -> Unusual:
+    """Why the stage `anomaly` would have raised it."""
+    return Unusual(
+        profile="windows_security",
+        model="20261124-0a1b2c3d4e5f",
+        start=start,
+        end=start,
+        field="Computer",
+        score=1.5,
+        p=0.001,
+        aspects=(Aspect(view="novelty", sentence=f"{names.entity} showed {names.field}"),),
+        history=(Stretch(start, 3.0, unusual=False), Stretch(start, 9.0, unusual=True)),
+        learning=True,
+    )
 
 
 def event_id(tenant: str, number: int) -> str:

@@ -31,7 +31,7 @@ FIELDS = st.sampled_from(["Image", "a.b", "a.b.c", "Number", "When", "Address"])
 SCALARS = st.one_of(
     TEXTS,
     st.integers(-2, 12),
-    st.sampled_from([0, 1, True, False, None, 1.0, 1.5, 0.0, -0.0, 10**30, "1", "true", "1.5", ""]),
+    st.sampled_from([0, 1, True, False, None, 1.0, 1.5, 0.0, -0.0, 10**15, "1", "true", "1.5", ""]),
     st.sampled_from(
         ["2026-11-24T13:47:03Z", "2026-11-24 13:47:03+05:00", "1764000000", 1764000000]
     ),

@@ -1,4 +1,4 @@
-"""The public regression cases of SigmaHQ's rules, from their Windows event log files."""
+"""The public regression cases of SigmaHQ's rules, from Windows event logs and as JSON."""
 
 import os
 from functools import cache
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from collectors.recognise import logsources
 from detection.records import events
 from detection.sigma import Engine, load
 
@@ -63,17 +64,28 @@ def test_rules_whose_placeholders_have_no_list_are_reported(corpora: Path) -> No
 
 def test_all_cases_are_there(corpora: Path) -> None:
     assert len(found_cases()) == CASES
+    assert all(case.log.with_suffix(".json").is_file() for case in found_cases())
 
 
+@pytest.mark.parametrize("hinted", [False, True], ids=["recognised", "hinted"])
+@pytest.mark.parametrize("form", [".evtx", ".json"])
 @pytest.mark.parametrize("case", found_cases(), ids=lambda case: case.rule)
-def test_the_rule_matches_the_log_as_often_as_it_should(case: Case, corpora: Path) -> None:
+def test_the_rule_matches_the_log_as_often_as_it_should(
+    case: Case, form: str, hinted: bool, corpora: Path
+) -> None:
+    log = case.log.with_suffix(form)
     loaded = engine(corpora)
+    asked = loaded.rules[case.rule].logsource
+    own = {"logsource": {**asked._asdict()}}
 
     count = sum(
         match.id == case.rule
-        for event in events(str(case.log))
+        for event in events(str(log))
         if event.fields is not None
-        for match in loaded.match(event.fields, event.logsources)
+        for match in loaded.match(
+            event.fields | own if hinted else event.fields,
+            logsources(event.fields | own, "json") if hinted else event.logsources,
+        )
     )
 
     assert count == case.count if case.count else count >= 1

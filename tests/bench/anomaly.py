@@ -1,0 +1,351 @@
+"""The anomaly model on real labelled data, beside plain detectors: `make bench-anomaly`."""
+
+import csv
+import gzip
+import json
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from pyod.models.ecod import ECOD
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import average_precision_score
+
+from detection.anomaly.profile import Profile, read
+from detection.anomaly.replay import Replay
+from detection.anomaly.state import DAY, size_of
+from detection.anomaly.watch import Judged
+
+ROOT = Path(__file__).parents[2]
+CORPORA = Path(os.environ.get("CITYSOC_CORPORA", ROOT.parent / "shared" / "corpora")) / "anomaly"
+TENANTS = ("santos", "fox", "russellmitchell", "harrison")
+"""In the order of their attacks."""
+WINDOW, HOUR = 900.0, 3600.0
+STEPLESS = frozenset({"-", "dnsteal"})
+BEACON, SECOND_DAY = "73.54.23.243", 1713571200.0
+
+AIT = read(
+    b"{entity: host, kind: host, window: 15m, facets: {type: short, change: {follows: short}}}",
+    "ait",
+)
+RITA = read(
+    b"{entity: id.orig_h, kind: address, window: 1h, bytes: orig_bytes, facets: {service:"
+    b" [proto, id.resp_p], state: conn_state, agent: user_agent,"
+    b" request: [method, host, status_code]}}",
+    "rita",
+)
+UNIX = read(
+    b"{entity: user, kind: user, window: {events: 100},"
+    b" facets: {command: command, change: {follows: command}}}",
+    "unix",
+)
+
+Place = tuple[str, float]
+"""A host and the start of its window."""
+
+
+class Truth(NamedTuple):
+    """What a network's labels say."""
+
+    steps: dict[Place, set[str]]
+    ignored: set[Place]
+    """Neither right nor wrong: the exfiltration that runs all the time, phases without a step."""
+    days: set[int]
+
+    @property
+    def pairs(self) -> set[tuple[str, str]]:
+        return {(host, step) for (host, _), steps in self.steps.items() for step in steps}
+
+    @property
+    def benign_days(self) -> set[int]:
+        return self.days - {int(start // DAY) for _, start in self.steps}
+
+
+class Found(NamedTuple):
+    """What the flagged windows of all networks amount to; alerts are distinct host-hours."""
+
+    pairs: int = 0
+    all: int = 0
+    right: int = 0
+    wrong: int = 0
+    wrong_benign: int = 0
+    benign_days: int = 0
+
+    def __add__(self, other: "Found") -> "Found":  # type: ignore[override]
+        return Found(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+    def __str__(self) -> str:
+        false = self.wrong_benign / max(1, self.benign_days)
+        precision = self.right / max(1, self.right + self.wrong)
+        return f"{self.pairs}/{self.all} pairs, {false:.2f} false a benign day, {precision:.2f}"
+
+
+def rows(tenant: str) -> Iterator[dict[str, str]]:
+    with gzip.open(CORPORA / "ait" / f"{tenant}.csv.gz", "rt") as lines:
+        yield from csv.DictReader(lines)
+
+
+def truth(tenant: str) -> Truth:
+    found = Truth({}, set(), set())
+    for row in rows(tenant):
+        start = float(row["time"]) // WINDOW * WINDOW
+        place, step = (row["host"], start), row["event_label"]
+        found.days.add(int(start // DAY))
+        if step not in STEPLESS:
+            found.steps.setdefault(place, set()).add(step)
+        elif step == "dnsteal" or row["time_label"] != "false_positive":
+            found.ignored.add(place)
+    return found
+
+
+def judge(flagged: set[Place], labels: Truth) -> Found:
+    pairs = {(place[0], step) for place in flagged for step in labels.steps.get(place, ())}
+    right, wrong = set(), set()
+    for host, start in flagged:
+        if (host, start) in labels.steps:
+            right.add((host, int(start // HOUR)))
+        elif (host, start) not in labels.ignored:
+            wrong.add((host, int(start // HOUR)))
+    wrong -= right
+    benign = [hour for _, hour in wrong if hour // 24 in labels.benign_days]
+    return Found(
+        len(pairs), len(labels.pairs), len(right), len(wrong), len(benign), len(labels.benign_days)
+    )
+
+
+def replay(profile: Profile, tenant: str, paths: list[Path], budget: float) -> list[Judged]:
+    return list(Replay(tenant, profile, budget=budget).run(paths))
+
+
+def ait(tenant: str, budget: float) -> list[Judged]:
+    return replay(AIT, tenant, [CORPORA / "ait" / f"{tenant}.csv.gz"], budget)
+
+
+def alerted(judged: list[Judged]) -> set[Place]:
+    return {(each.behaviour.entity, each.behaviour.start) for each in judged if each.alert}
+
+
+def three_lines(tenant: str, kinds: int = 2) -> set[Place]:
+    """A host's 15 minutes, after the first day, with two kinds of alert never seen on it."""
+    shown: dict[Place, set[str]] = {}
+    for row in rows(tenant):
+        start = float(row["time"]) // WINDOW * WINDOW
+        shown.setdefault((row["host"], start), set()).add(row["short"])
+    first, seen, flagged = min(start for _, start in shown), dict[str, set[str]](), set()
+    for host, start in sorted(shown, key=lambda place: place[1]):
+        known = seen.setdefault(host, set())
+        if len(shown[host, start] - known) >= kinds and start >= first + DAY:
+            flagged.add((host, start))
+        known |= shown[host, start]
+    return flagged
+
+
+Detector = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Fitted to the first rows, scores the second."""
+
+
+def forest(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    grown = IsolationForest(n_estimators=100, random_state=0).fit(before)
+    return np.concatenate([-grown.score_samples(before), -grown.score_samples(after)])
+
+
+def ecod(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    return np.asarray(ECOD().fit(before).decision_function(np.concatenate([before, after])))
+
+
+def raw_counts(tenant: str, detector: Detector, budget: float) -> set[Place]:
+    """A detector on counts of each kind, refitted nightly; the budget-th best a day alerts."""
+    counts: dict[Place, dict[str, int]] = {}
+    for row in rows(tenant):
+        place = row["host"], float(row["time"]) // WINDOW * WINDOW
+        of = counts.setdefault(place, {})
+        of[row["short"]] = of.get(row["short"], 0) + 1
+    places = sorted(counts, key=lambda place: (place[1], place[0]))
+    first, flagged = int(places[0][1] // DAY), set()
+    for day in range(first + 1, int(places[-1][1] // DAY) + 1):
+        before = [place for place in places if place[1] // DAY < day]
+        today = [place for place in places if place[1] // DAY == day]
+        kinds = sorted({kind for place in before for kind in counts[place]})
+        matrix = np.asarray(
+            [[counts[place].get(kind, 0) for kind in kinds] for place in before + today], float
+        )
+        scores = detector(matrix[: len(before)], matrix[len(before) :])
+        hours: dict[tuple[str, int], float] = {}
+        for place, score in zip(before, scores, strict=False):
+            hour = place[0], int(place[1] // HOUR)
+            hours[hour] = max(score, hours.get(hour, score))
+        allowed = min(len(hours) - 1, int(budget * (day - first)))
+        threshold = sorted(hours.values(), reverse=True)[allowed]
+        flagged |= {
+            place
+            for place, score in zip(today, scores[len(before) :], strict=True)
+            if score > threshold
+        }
+    return flagged
+
+
+def on_alerts(budget: float = 5.0) -> None:
+    labels = {tenant: truth(tenant) for tenant in TENANTS}
+
+    def total(flags: Callable[[str], set[Place]]) -> Found:
+        return sum((judge(flags(tenant), labels[tenant]) for tenant in TENANTS), Found())
+
+    grid = (2.5, 5.0, 7.5, 10.0)
+    judged = {each: {tenant: ait(tenant, each) for tenant in TENANTS} for each in grid}
+    print("AIT, all five views:", total(lambda tenant: alerted(judged[budget][tenant])))
+    print("  by tenant:", {t: str(judge(alerted(judged[budget][t]), labels[t])) for t in TENANTS})
+    left_out = Found()
+    for tenant in TENANTS:
+        others = [each for each in TENANTS if each != tenant]
+
+        def merit(of: float, others: list[str] = others) -> float:
+            found = sum((judge(alerted(judged[of][t]), labels[t]) for t in others), Found())
+            return found.pairs - found.wrong
+
+        left_out += judge(alerted(judged[max(grid, key=merit)][tenant]), labels[tenant])
+    print("AIT, how much of the budget ordinary days may use chosen on the other three:", left_out)
+    print("three lines (two new kinds):", total(three_lines))
+    print("isolation forest, raw counts:", total(lambda t: raw_counts(t, forest, budget)))
+    print("ECOD, raw counts:", total(lambda t: raw_counts(t, ecod, budget)))
+    calibration([each for t in TENANTS for each in judged[budget][t]], labels)
+    over_budget(judged[budget], labels, budget)
+    sizes(judged[budget]["fox"])
+
+
+def calibration(judged: list[Judged], labels: dict[str, Truth]) -> None:
+    """Share of benign windows with a p-value of at most 1 and 5 %, over what it should be."""
+    attack = {day for each in labels.values() for day in each.days - each.benign_days}
+    benign = [
+        each for each in judged if each.model and int(each.behaviour.start // DAY) not in attack
+    ]
+    for view in ("novelty", "identity", "volume", "forest"):
+        p = np.asarray([each.p_views[view] for each in benign])
+        ratios = {level: round(float((p <= level).mean() / level), 2) for level in (0.01, 0.05)}
+        print(f"calibration, {view}: realised over nominal {ratios}, {len(p)} windows")
+
+
+def over_budget(judged: dict[str, list[Judged]], labels: dict[str, Truth], budget: float) -> None:
+    days = []
+    for tenant, each in judged.items():
+        hours = {(host, int(start // HOUR)) for host, start in alerted(each)}
+        benign = sorted(labels[tenant].benign_days)
+        days += [sum(hour // 24 == day for _, hour in hours) for day in benign]
+    print(f"alerts on {len(days)} benign days: p90 {np.quantile(days, 0.9):.1f} of {budget}")
+
+
+def sizes(judged: list[Judged]) -> None:
+    run = Replay("fox", AIT, budget=5.0)
+    list(run.run([CORPORA / "ait" / "fox.csv.gz"]))
+    largest = max(map(size_of, run.watch.kept.state.entities.values()))
+    past = [each for each in judged if each.views]
+    from detection.anomaly.reasons import reason  # the sentence alone is timed
+
+    began = time.perf_counter()
+    for _ in range(100):
+        for each in past:
+            for view in each.views:
+                reason(view, each.behaviour, each.measured, AIT, each.p_views[view], 1000)
+    spent = (time.perf_counter() - began) / 100 / len(past)
+    print(f"largest entity {largest} bytes; explanation {spent * 1000:.3f} ms a window")
+
+
+def on_beacon(budget: float = 5.0) -> None:
+    paths = sorted((CORPORA / "rita").glob("*/*.gz"))
+    judged = replay(RITA, "rita", paths, budget)
+    second = [each for each in judged if each.behaviour.start >= SECOND_DAY]
+    alerts = {each.behaviour.entity for each in second if each.alert}
+    wanted = [each.behaviour.entity == BEACON for each in second]
+    precision = average_precision_score(wanted, [-each.p_views["population"] for each in second])
+    overall = average_precision_score(wanted, [each.score for each in second])
+    entities = len({each.behaviour.entity for each in second})
+    print(
+        f"RITA, second day: beacon {'alerted' if BEACON in alerts else 'missed'}, "
+        f"{len(alerts)} of {entities} entities alerted, average precision of its windows "
+        f"{precision:.3f} by population, {overall:.3f} by the score of all views"
+    )
+
+
+def masquerade(masquerader: str, seed: int) -> Iterator[tuple[str, list[str], bool]]:
+    """The other users abreast; in the latter half of each, 5.5 % of blocks are another's."""
+    chance = random.Random(f"{masquerader}{seed}")
+    blocks = {}
+    for path in sorted((CORPORA / "unix").glob("*.gz")):
+        with gzip.open(path, "rt", errors="replace") as lines:
+            commands = [line.strip() for line in lines if line.strip()]
+        full = range(0, len(commands) // 100 * 100, 100)
+        blocks[path.name.split(".")[0]] = [commands[first : first + 100] for first in full]
+    users = [user for user in blocks if user != masquerader]
+    longest = max(len(blocks[user]) for user in users)
+    for number in range(longest):
+        for user in users:
+            step = len(blocks[user]) / longest
+            for index in range(int(number * step), int((number + 1) * step)):
+                dirty = index >= len(blocks[user]) // 2 and chance.random() < 0.055
+                own = blocks[user][index]
+                yield user, chance.choice(blocks[masquerader]) if dirty else own, dirty
+
+
+def on_masquerade(seeds: int = 3) -> None:
+    counts = np.zeros((2, 2), dtype=int)
+    for masquerader in ("user1", "user2", "user3", "user4"):
+        for seed in range(seeds):
+            stream = list(masquerade(masquerader, seed))
+            judged = _judged_blocks([(user, block) for user, block, _ in stream])
+            tested: dict[str, int] = {}
+            total = {user: sum(each[0] == user for each in stream) for user, _, _ in stream}
+            for (user, _, dirty), each in zip(stream, judged, strict=True):
+                tested[user] = tested.get(user, 0) + 1
+                if tested[user] > total[user] // 2:
+                    counts[int(dirty), int(each.alert)] += 1
+    (quiet, false), (missed, found) = counts.tolist()
+    print(
+        f"Unix: {found} of {found + missed} masqueraded blocks alerted "
+        f"({found / (found + missed):.2f}), {false} of {false + quiet} true ones "
+        f"({false / (false + quiet):.4f})"
+    )
+
+
+def _judged_blocks(stream: list[tuple[str, list[str]]]) -> list[Judged]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "commands.ndjson"
+        lines = (
+            json.dumps({"user": user, "command": command, "time": 1e9 + 100 * number + index})
+            for number, (user, block) in enumerate(stream)
+            for index, command in enumerate(block)
+        )
+        path.write_text("\n".join(lines))
+        return replay(UNIX, "unix", [path], 5.0)
+
+
+def throughput(events: int = 600_000, entities: int = 15_000) -> None:
+    chance = random.Random(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "conn.ndjson"
+        with path.open("w") as out:
+            for number in range(events):
+                event = {
+                    "ts": 1.7e9 + number * 7200.0 / events,
+                    "id.orig_h": f"10.0.{chance.randrange(entities) // 250}.{number % 250}",
+                    "id.resp_p": chance.choice((53, 80, 443, 445, 8080, 22)),
+                    "proto": "tcp",
+                    "conn_state": chance.choice(("SF", "S0", "REJ")),
+                    "orig_bytes": chance.randrange(5000),
+                }
+                out.write(json.dumps(event) + "\n")
+        began, run = time.process_time(), Replay("speed", RITA, budget=5.0)
+        windows = sum(1 for _ in run.run([path]))
+        spent = time.process_time() - began
+    known = len(run.watch.kept.state.entities)
+    print(f"{events / spent:,.0f} events/s, one core; {known:,} entities, {windows:,} windows")
+
+
+if __name__ == "__main__":
+    on_alerts()
+    on_beacon()
+    on_masquerade()
+    throughput()
