@@ -34,8 +34,12 @@ class Installation:
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        wait_for(lambda: any("Ctrl-C" in line for line in self.lines) or self._ended())
-        assert self.process.poll() is None, "".join(self.lines)
+        try:
+            wait_for(lambda: any("Ctrl-C" in line for line in self.lines) or self._ended())
+            assert self.process.poll() is None, "".join(self.lines)
+        except AssertionError:
+            self.process.send_signal(signal.SIGINT)
+            raise
 
     @property
     def logins(self) -> dict[str, str]:
