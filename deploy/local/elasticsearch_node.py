@@ -73,6 +73,8 @@ def _settings(options: argparse.Namespace) -> dict[str, str]:
         # A laptop's disk is often nearly full; citysoc watches the space itself.
         "cluster.routing.allocation.disk.threshold_enabled": "false",
         "cluster.max_shards_per_node": "5000",
+        # This collector lets garbage lie: what is in use, not what lies there, is to be bounded.
+        "indices.breaker.total.use_real_memory": "false",
     }
 
 

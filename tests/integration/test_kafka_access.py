@@ -71,7 +71,7 @@ def city(kafka_server: Running, tmp_path: Path) -> Iterator[City]:
     city = City(kafka_server, tmp_path, f"{mark}.", f"council{mark}", f"school{mark}")
     with contextlib.closing(KafkaBus(city.administrator)) as bus:
         for tenant in city.tenants:
-            for kind in ("events", "signals", "alerts", "dead"):
+            for kind in ("events", "signals", "alerts", "behaviour", "dead"):
                 bus.create_topic(f"{kind}.{tenant}", partitions=1, retention=Retention())
     yield city
     with contextlib.closing(Access(city.administrator)) as access:
@@ -100,7 +100,7 @@ def test_a_partner_writes_to_its_own_topic(city: City, partner: str) -> None:
         assert bus.ends(f"events.{partner}") == [(0, 1)]
 
 
-@pytest.mark.parametrize("kind", ["events", "signals", "alerts", "dead"])
+@pytest.mark.parametrize("kind", ["events", "signals", "alerts", "behaviour", "dead"])
 def test_a_partner_is_refused_at_another_ones_topics(city: City, partner: str, kind: str) -> None:
     client = KafkaProducer(**city.settings(partner).client(), max_block_ms=10_000)
     with contextlib.closing(client), pytest.raises(TopicAuthorizationFailedError):

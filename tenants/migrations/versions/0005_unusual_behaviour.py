@@ -11,8 +11,10 @@ depends_on = None
 
 def upgrade() -> None:
     """Empty for alerts of rules."""
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    text = sa.Text(collation="C") if postgresql else sa.Text()
     with op.batch_alter_table("alerts") as table:
-        table.add_column(sa.Column("unusual", sa.Text, nullable=False, server_default=""))
+        table.add_column(sa.Column("unusual", text, nullable=False, server_default=""))
 
 
 def downgrade() -> None:

@@ -11,7 +11,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Sources so far have Sigma's own names."""
-    op.add_column("sources", sa.Column("schema", sa.Text, nullable=False, server_default=""))
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    text = sa.Text(collation="C") if postgresql else sa.Text()
+    op.add_column("sources", sa.Column("schema", text, nullable=False, server_default=""))
 
 
 def downgrade() -> None:
