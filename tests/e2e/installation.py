@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 from deploy.proof.run import free_ports
 
@@ -106,6 +108,26 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def send(source: dict[str, Any], lines: Iterable[bytes], content: str = "text/plain") -> None:
+    """Events through the HTTP door; a new token is known there within seconds."""
+    request = urllib.request.Request(
+        source["endpoints"]["http"],
+        b"\n".join(lines),
+        {"Authorization": f"Bearer {source['token']}", "Content-Type": content},
+    )
+    assert wait_for(lambda: _status(request)) == 202
+
+
+def _status(request: urllib.request.Request) -> int:
+    """What the door answered, 0 where it does not know the token."""
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        with error:
+            return 0 if error.code == 401 else error.code
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = START_SECONDS) -> Any:

@@ -1,16 +1,14 @@
 """What no rule describes, from the door to the page: days of an office, and one odd quarter."""
 
 import json
-import urllib.request
 from datetime import timedelta
 from pathlib import Path
-from urllib.error import HTTPError
 
 from playwright.sync_api import Browser, Page, expect
 
 from collectors.event import decode, timestamp
 from tests.behaviour import PROGRAMS, QUARTER, START, days
-from tests.e2e.installation import Installation, running, wait_for
+from tests.e2e.installation import Installation, running, send, wait_for
 from tests.e2e.test_pages_for_everyone import axe_faults
 
 DAYS = 3
@@ -18,7 +16,7 @@ PLANTED = 96 * 2 + 40
 HOST = "ws-03.council.example"
 
 
-def send(city: Installation) -> None:
+def send_days(city: Installation) -> None:
     """A day a request, as a partner who brings in old logs does."""
     city.citysoc("tenant", "add", "council", "--name", "Council")
     source = json.loads(city.citysoc("source", "add", "council", "windows", "--name", "dc"))
@@ -36,26 +34,7 @@ def send(city: Installation) -> None:
             told = {"Channel": "Security", "EventID": 4688, "Computer": "ws-00.council.example"}
             told |= {"NewProcessName": f"C:\\Apps\\{PROGRAMS[0]}", "@timestamp": later}
             lines.append(json.dumps(told).encode())
-        request = urllib.request.Request(
-            source["endpoints"]["http"],
-            b"\n".join(lines),
-            {
-                "Authorization": f"Bearer {source['token']}",
-                "Content-Type": "application/x-ndjson",
-            },
-        )
-        wait_for(lambda request=request: taken(request))
-
-
-def taken(request: urllib.request.Request) -> bool:
-    """Whether the door took it; a new token is known there within seconds."""
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status == 202
-    except HTTPError as error:
-        with error:
-            assert error.code == 401
-        return False
+        send(source, lines, "application/x-ndjson")
 
 
 def unusual(city: Installation) -> list[dict[str, object]]:
@@ -67,7 +46,7 @@ def test_an_odd_quarter_of_an_hour_stands_in_the_queue_and_says_why(
     browser: Browser, tmp_path: Path
 ) -> None:
     with running(tmp_path / "city") as city:
-        send(city)
+        send_days(city)
 
         [item] = wait_for(lambda: unusual(city))
 
