@@ -8,8 +8,8 @@ from typing import Any
 from sigma.correlations import SigmaCorrelationTimespan
 from sigma.exceptions import SigmaError
 
-from rules.cases import KINDS, cases_path
-from rules.documents import Document, Fault, documents, read_file
+from rules.cases import read_beside
+from rules.documents import Fault
 
 MAX_TIMES = 10_000
 NUMBER = "{n}"
@@ -43,41 +43,12 @@ class Story:
 
 def read_stories(rule: str | Path) -> tuple[list[Story], list[Fault]]:
     """The stories beside a correlation, and what is wrong with them. A missing file is a fault."""
-    path = cases_path(rule)
-    if not path.is_file():
-        return [], [Fault(str(path), 1, f"no cases: expected '{path.name}' beside the rule")]
-    faults: list[Fault] = []
-    found = list(documents(str(path), read_file(path, faults), faults))
-    if faults:
-        return [], faults
-    if len(found) != 1 or not isinstance(found[0].content, dict):
-        message = "expected one map with `match:` and `no_match:`, each a list of stories"
-        return [], [Fault(str(path), 1, message)]
-    return _stories(found[0])
+    return read_beside(rule, "story", _story)
 
 
-def _stories(document: Document) -> tuple[list[Story], list[Fault]]:
-    stories: list[Story] = []
-    faults: list[Fault] = []
-
-    def fault(key: str, message: str) -> None:
-        faults.append(Fault(document.path, document.line_of(key), message))
-
-    for key in document.content:
-        if key not in KINDS:
-            fault(str(key), f"unknown key '{key}'; known: {', '.join(KINDS)}")
-    for key, matches in KINDS.items():
-        entries = document.content.get(key)
-        if not isinstance(entries, list) or not entries:
-            fault(key, f"`{key}:` should be a list of at least one story")
-            continue
-        for index, entry in enumerate(entries):
-            try:
-                moments = tuple(sorted(_moments(entry), key=lambda each: each.at))
-                stories.append(Story(matches, index, moments, str(entry.get("why", ""))))
-            except ValueError as error:
-                fault(key, f"{key}[{index}]: {error}")
-    return stories, faults
+def _story(entry: Any, index: int, matches: bool) -> Story:
+    moments = tuple(sorted(_moments(entry), key=lambda each: each.at))
+    return Story(matches, index, moments, str(entry.get("why", "")))
 
 
 def _moments(entry: object) -> Iterator[Moment]:

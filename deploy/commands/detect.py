@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands.root import app
+from deploy.commands.root import Lists, Pipelines, Schema, app
 
 
 @app.command()
@@ -19,15 +19,9 @@ def detect(
     rules: Annotated[
         list[Path], typer.Option("--rules", help="Sigma rule file or folder; may be repeated.")
     ],
-    pipeline: Annotated[
-        list[Path] | None, typer.Option("--pipeline", help="pySigma processing pipeline.")
-    ] = None,
-    lists: Annotated[
-        Path | None, typer.Option("--lists", help="YAML of `placeholder: [values]`.")
-    ] = None,
-    schema: Annotated[
-        str, typer.Option("--schema", help="Whose names the events' fields have: ecs, ocsf.")
-    ] = "",
+    pipeline: Pipelines = None,
+    lists: Lists = None,
+    schema: Schema = "",
     stats: Annotated[
         bool, typer.Option("--stats", help="One JSON line on standard error at the end.")
     ] = False,

@@ -35,6 +35,14 @@ Port = Annotated[
     ),
 ]
 
+Pipelines = Annotated[
+    list[Path] | None, typer.Option("--pipeline", help="pySigma processing pipeline.")
+]
+Lists = Annotated[Path | None, typer.Option("--lists", help="YAML of `placeholder: [values]`.")]
+Schema = Annotated[
+    str, typer.Option("--schema", help="Whose names the events' fields have: ecs, ocsf.")
+]
+
 
 def group(name: str, text: str) -> typer.Typer:
     """A group of commands below the root."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.commands.root import Lists, Pipelines, Schema
 from deploy.commands.rules import rules_app
 
 
@@ -15,15 +16,9 @@ def rules_cost(
     rules: Annotated[
         list[Path], typer.Option("--rules", help="Sigma rule file or folder; may be repeated.")
     ],
-    pipeline: Annotated[
-        list[Path] | None, typer.Option("--pipeline", help="pySigma processing pipeline.")
-    ] = None,
-    lists: Annotated[
-        Path | None, typer.Option("--lists", help="YAML of `placeholder: [values]`.")
-    ] = None,
-    schema: Annotated[
-        str, typer.Option("--schema", help="Whose names the events' fields have: ecs, ocsf.")
-    ] = "",
+    pipeline: Pipelines = None,
+    lists: Lists = None,
+    schema: Schema = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many of each.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="All, one JSON object a line.")] = False,
 ) -> None:

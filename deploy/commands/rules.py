@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands.root import Config, Data, administration, fail, group
+from deploy.commands.root import Config, Data, Lists, Pipelines, Schema, administration, fail, group
 
 rules_app = group("rules", "Check, test and explain Sigma rules.")
 
@@ -58,15 +58,9 @@ def rules_explain(
             "first digits, `settings`, or `current`.",
         ),
     ] = None,
-    pipeline: Annotated[
-        list[Path] | None, typer.Option("--pipeline", help="pySigma processing pipeline.")
-    ] = None,
-    lists: Annotated[
-        Path | None, typer.Option("--lists", help="YAML of `placeholder: [values]`.")
-    ] = None,
-    schema: Annotated[
-        str, typer.Option("--schema", help="Whose names the events' fields have: ecs, ocsf.")
-    ] = "",
+    pipeline: Pipelines = None,
+    lists: Lists = None,
+    schema: Schema = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many rules.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     config: Config = None,
