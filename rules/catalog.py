@@ -11,7 +11,7 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
 from collectors.logsource import LogSource
-from rules import encodings
+from rules import encodings, numbers
 from rules.conditions import meant_by_none
 from rules.correlations import Correlation, read_correlation, resolve
 from rules.documents import Document, Fault, documents, read_file, rule_files
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 encodings.install()
+numbers.install()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.property.tally import (
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 from tests.servers import (
     elasticsearch_server,
     kafka_server,
@@ -23,6 +28,9 @@ __all__ = [
     "own_servers",
     "postgresql_server",
     "pytest_configure",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
     "pytest_unconfigure",
     "refused_sockets",
     "servers_folder",

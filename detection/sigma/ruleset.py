@@ -24,7 +24,7 @@ from rules.catalog import Catalog, Rule, RuleInfo, line_for, read
 from rules.correlations import standing
 from rules.documents import Fault
 
-ENGINE = b"sigma engine 1"
+ENGINE = b"sigma engine 2"
 """Part of every rule set's version: another engine may see other matches."""
 COMPILING_THREADS = 2
 NO_PIPELINE = (SigmaError, yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError)

@@ -7,6 +7,7 @@ import base64
 import ipaddress
 import re
 import warnings
+from collections import Counter
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
@@ -30,6 +31,8 @@ ENCODE = {"wide": "utf-16-le", "utf16le": "utf-16-le", "utf16be": "utf-16-be", "
 CLASSES = {r"\d": "[0-9]", r"\w": "[0-9A-Z_a-z]"}
 """Of ASCII, whatever a letter's twins in the other case are beyond it."""
 Lists = dict[str, list[str]]
+ASKED: Counter[str] = Counter()
+"""`pairs` of a rule and an event, and what else is counted beside them."""
 
 
 def matches(document: dict[str, Any], event: dict[str, Any], lists: Lists | None = None) -> bool:
@@ -37,6 +40,7 @@ def matches(document: dict[str, Any], event: dict[str, Any], lists: Lists | None
 
     `lists` are the values of placeholders; a rule that asks for a list that is not there is none.
     """
+    ASKED["pairs"] += 1
     try:
         detection = expanded(document["detection"], lists or {})
     except NoList:

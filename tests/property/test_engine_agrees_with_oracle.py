@@ -1,9 +1,10 @@
 """The engine, made to be quick, against an evaluator made to be obvious."""
 
+import functools
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from detection.sigma import Engine, lookup
 from detection.sigma.ruleset import build
 from rules.catalog import Catalog, parse
 from rules.documents import Document
-from tests.property.naive_sigma import matches
+from tests.property.naive_sigma import ASKED, matches
 
 LOGSOURCE = LogSource("windows", "process_creation", "")
 TEXTS = st.text(
@@ -85,7 +86,7 @@ REGEXES = st.sampled_from(
         "é",
     ]
 )
-LONGER = 25
+LONGER = 40
 """Times as many cases in the profile `long`, new ones each time."""
 ONE_OR_MORE = {"min_size": 1, "max_size": 3}
 
@@ -194,12 +195,26 @@ def no_stored_databases() -> Iterator[None]:
         yield
 
 
-def quick(cases: int) -> settings:
-    return settings(
+def quick(cases: int) -> Callable[[Any], Any]:
+    """So many drawn cases, and each counted."""
+    limits = settings(
         max_examples=cases * LONGER if os.environ.get("HYPOTHESIS_PROFILE") == "long" else cases,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
+
+    def counted(test: Any) -> Any:
+        drawn = test.hypothesis.inner_test
+
+        @functools.wraps(drawn)
+        def case(*arguments: Any, **named: Any) -> None:
+            ASKED["cases"] += 1
+            drawn(*arguments, **named)
+
+        test.hypothesis.inner_test = case
+        return limits(test)
+
+    return counted
 
 
 @quick(400)
@@ -286,7 +301,7 @@ def test_texts_made_from_patterns_match_as_they_should(
     assert found == [matches(document, {"Image": text}) for text in texts]
 
 
-@quick(200)
+@quick(400)
 @given(REGEXES, st.lists(st.one_of(TEXTS, WORDS), min_size=8, max_size=12))
 def test_regular_expressions_find_what_they_should(pattern: str, texts: list[str]) -> None:
     document = rule_of({"sel": {"Image|re": pattern}, "condition": "sel"})
@@ -343,7 +358,7 @@ def test_nested_values_are_searched_for_keywords(
 REFERENCES = st.sampled_from(["", "|startswith", "|endswith", "|contains"])
 
 
-@quick(100)
+@quick(200)
 @given(REFERENCES, st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=8, max_size=10))
 def test_one_field_is_compared_with_another(how: str, texts: list[tuple[str, str, str]]) -> None:
     document = rule_of({"sel": {f"Image|fieldref{how}": "a.b"}, "condition": "sel"})

@@ -93,7 +93,7 @@ FLAGS = st.sets(st.sampled_from("ims")).map(lambda flags: "".join(f"|{each}" for
 LINES = st.sampled_from(["A", "xa\nb", "b\n", "\nB", "a\nb\n", "A.B", "aAb1", "K\u212a", "\u00c9"])
 
 
-@quick(200)
+@quick(400)
 @given(REGEXES, FLAGS, st.lists(st.one_of(TEXTS, LINES), min_size=8, max_size=12))
 def test_flags_of_regular_expressions_count(pattern: str, flags: str, texts: list[str]) -> None:
     document = rule_of({"sel": {f"Image|re{flags}": pattern}, "condition": "sel"})
@@ -127,7 +127,7 @@ def test_wildcards_cover_the_whole_text(pattern: str, few: int) -> None:
 ALIKE = [True, False, 1, 0, 1.0, 1.5, -0.0, "true", "True", "1", "1.0", "01", "0", "-0", 10**15, ""]
 
 
-@quick(100)
+@quick(200)
 @given(st.lists(st.sampled_from(ALIKE), min_size=1, max_size=2), st.permutations(ALIKE))
 def test_every_scalar_has_one_text(asked: list[Any], values: list[Any]) -> None:
     document = rule_of({"sel": {"Image": asked}, "condition": "sel"})

@@ -74,7 +74,7 @@ def test_encoded_texts(
     agree("|".join(filter(None, ("f", encoding, how))), texts, events)
 
 
-@quick(150)
+@quick(250)
 @given(
     st.sampled_from(["base64", "base64|contains", "base64offset|contains", "base64offset"]),
     st.sampled_from(["", *sorted(ENCODINGS)]),
@@ -95,7 +95,7 @@ def test_texts_in_base64(
 DASHES = st.text(st.sampled_from("--//\u2013\u2014\u2015 aB1"), min_size=1, max_size=7)
 
 
-@quick(150)
+@quick(250)
 @given(
     st.sampled_from(["windash", "windash|contains", "contains|windash", "windash|contains|all"]),
     st.lists(DASHES.filter(lambda text: sum(map(text.count, "-/")) <= 3), **ONE_OR_MORE),
@@ -128,7 +128,7 @@ def networks(draw: st.DrawFn) -> tuple[str, list[str]]:
     return str(network), texts
 
 
-@quick(200)
+@quick(300)
 @given(st.lists(networks(), **ONE_OR_MORE), st.sampled_from(["cidr", "cidr|neq", "cidr|all"]))
 def test_networks(made: list[tuple[str, list[str]]], how: str) -> None:
     odd = ["10.0.0", "10.0.0.0/8", " 10.0.0.1", "010.0.0.1", "fe80::1%eth0", "", "10.1.2.3.4"]
@@ -138,7 +138,7 @@ def test_networks(made: list[tuple[str, list[str]]], how: str) -> None:
     agree(f"f|{how}", [network for network, _ in made], events)
 
 
-@quick(200)
+@quick(400)
 @given(
     st.sampled_from(["lt", "lte", "gt", "gte", "neq"]),
     st.one_of(st.integers(-20, 20), st.floats(-20, 20).map(lambda number: round(number, 2))),
@@ -150,6 +150,25 @@ def test_numbers(how: str, limit: float, others: list[int]) -> None:
     odd += [10**30, 1e300, float("inf"), float("nan"), "nan", "-0", "01"]
 
     agree(f"f|{how}", limit, [{"f": each} for each in [*near, *others, *odd]] + [{}])
+
+
+WHOLE = st.sampled_from([2**53, 10**17, 2**63, 2**64, 10**25, 10**60]).flatmap(
+    lambda about: st.integers(about - 3, about + 3)
+)
+
+
+@quick(150)
+@given(
+    st.sampled_from(["f", "f|lt", "f|lte", "f|gt", "f|gte", "f|neq"]),
+    WHOLE,
+    st.sampled_from([1, -1]),
+)
+def test_whole_numbers_keep_all_their_digits(key: str, size: int, sign: int) -> None:
+    asked = sign * size
+    near = [asked + step for step in range(-3, 4)]
+    values = [*near, *map(str, near), *map(float, near), f"{asked}.0", f"+{asked}", -asked, near]
+
+    agree(key, asked, [{"f": each} for each in values])
 
 
 PARTS = {"minute": 60, "hour": 24, "day": 32, "week": 54, "month": 13, "year": 2100}

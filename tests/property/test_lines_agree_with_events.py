@@ -107,7 +107,7 @@ def test_a_line_matches_as_the_event_that_it_holds(
 PLAIN_WORDS = st.sampled_from(["aab:", "skabs", "k abs", "(sk)", "iabs"])
 
 
-@quick(100)
+@quick(200)
 @given(
     st.lists(PLAIN_WORDS, min_size=1, max_size=3),
     st.lists(st.one_of(PLAIN_WORDS.map(str.upper), TEXTS), min_size=1, max_size=3),
