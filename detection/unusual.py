@@ -46,6 +46,8 @@ class Unusual(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     score: float
     p: float
     """The chance that an ordinary window looks as unusual."""
+    windows: int = 0
+    """How many ordinary ones it was compared with."""
     aspects: tuple[Aspect, ...]
     """The strongest first."""
     history: tuple[Stretch, ...] = ()

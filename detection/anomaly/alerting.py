@@ -162,6 +162,7 @@ def _unusual(
         field=profile.entity,
         score=round(judged.score, 4),
         p=judged.p,
+        windows=judged.windows,
         aspects=tuple(Aspect(view=each.view, sentence=each.text) for each in judged.reasons),
         history=tuple(Stretch(_time(start), events, odd) for start, events, odd in line),
         learning=judged.learning,

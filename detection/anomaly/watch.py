@@ -49,6 +49,8 @@ class Judged(NamedTuple):
     alert: bool
     """Whether it is one: past a threshold, and not the same again while it is open."""
     model: str
+    windows: int
+    """How many it was compared with; none is said to be rarer than that."""
     learning: bool
 
 
@@ -228,6 +230,7 @@ class Watch:
             ),
             alert=alert,
             model=self._scorer.model.version if self._scorer else "",
+            windows=windows,
             learning=learning,
         )
 
@@ -240,4 +243,6 @@ class Watch:
 
 
 def _unjudged(done: Behaviour, seen: Measured) -> Judged:
-    return Judged(done, seen, {}, {}, -1.0, 1.0, (), (), alert=False, model="", learning=True)
+    return Judged(
+        done, seen, {}, {}, -1.0, 1.0, (), (), alert=False, model="", windows=0, learning=True
+    )

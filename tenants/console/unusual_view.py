@@ -67,7 +67,7 @@ def unusual_values(visit: Visit, detail: ItemDetail) -> dict[str, Any] | None:
         "window": f"{start.day}, {start.clock} to {end.clock} UTC",
         "profile": PROFILE_WORDS.get(found.profile, found.profile.replace("_", " ")),
         "model": found.model,
-        "chance": _chance(found.p),
+        "chance": chance(found.p, found.windows),
         "learning": found.learning,
         "bars": bars(found.history),
         "picture": _in_words(visit, found.history),
@@ -111,9 +111,12 @@ def _in_words(visit: Visit, history: Sequence[Stretch]) -> str:
     )
 
 
-def _chance(p: float) -> str:
-    """`1 in 2,000 ordinary windows`."""
-    return f"1 in {round(1 / max(p, 1e-6)):,} ordinary windows"
+def chance(p: float, windows: int) -> str:
+    """How rare, in words: nothing is rarer than what it was compared with can show."""
+    one_in = round(1 / max(p, 1e-6))
+    if windows and one_in >= windows:
+        return f"More unusual than any of {windows:,} ordinary windows"
+    return f"As unusual as 1 in {one_in:,} ordinary windows"
 
 
 def _events_link(item: Item, found: Unusual) -> str | None:
