@@ -9,6 +9,8 @@ import msgspec
 
 from deploy.rule_sets import FOLDER, Places, unpacked
 from deploy.settings import LIBRARY, Settings
+from detection.coverage import Finding, Seen, State, judge
+from detection.covering import needs_in
 from detection.rule_sets import Files
 from detection.sigma import Engine, load
 from rules.bundle import PIPELINES, RULES, Bundle, bounded
@@ -44,12 +46,22 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
     since: str
     """The version that it is compared with."""
     changes: Changes
+    unable: Sequence[Finding]
+    """Rules that can't match what has been delivered; none where nothing has been seen yet."""
 
 
 def import_rules(
-    settings: Settings, database: Database, sources: Sources, *, dry_run: bool, tell: Tell
+    settings: Settings,
+    database: Database,
+    sources: Sources,
+    *,
+    seen: Seen,
+    dry_run: bool,
+    tell: Tell,
 ) -> Import:
     """Make a rule set of the sources and put it in force; it replaces the one before whole.
+
+    `seen` are the fields that all tenants' log sources were seen to have.
 
     Raises Invalid for sources that can't be used, with what to do.
     """
@@ -72,6 +84,8 @@ def import_rules(
             refused=remarks([*engine.faults, *left_out], files.rules[0]),
             noted=remarks(engine.notices, files.rules[0]),
         )
+        tell("comparing with the fields seen", len(bundle.files))
+        unable = _unable(files, seen)
     if not engine.size:
         faults = f"{len(found.refused):,} were refused, the first: {found.refused[0].why}"
         raise Invalid(f"no rule of {len(bundle.files):,} files can be used; {faults}", "rules")
@@ -93,6 +107,7 @@ def import_rules(
         figures=figures,
         since=latest.version or SETTINGS_NAME,
         changes=found,
+        unable=unable,
     )
 
 
@@ -131,6 +146,15 @@ def _unpacked(bundle: Bundle, data: Path, *, dry_run: bool) -> Iterator[Files]:
         if not folder.is_dir():
             bundle.write(folder)
         yield unpacked(bundle.version, folder)
+
+
+def _unable(files: Files, seen: Seen) -> Sequence[Finding]:
+    """By title, those first of which only fields are missing."""
+    if not seen:
+        return ()
+    findings = [judge(each, seen) for each in needs_in(files.rules, files.pipelines)]
+    unable = (each for each in findings if each.state is not State.FINE)
+    return sorted(unable, key=lambda each: (each.state is State.NO_SOURCE, each.title, each.rule))
 
 
 def _engine(files: Files) -> Engine:

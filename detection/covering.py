@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from collectors.bus.contract import Malformed
@@ -31,7 +32,7 @@ def seen_in(paths: Iterable[str], schema: str = NATIVE) -> Seen:
     return seen
 
 
-def needs_in(rule_paths: Sequence[str], pipelines: Sequence[str] = ()) -> list[Needs]:
+def needs_in(rule_paths: Sequence[str | Path], pipelines: Sequence[str | Path] = ()) -> list[Needs]:
     """What the rules at these paths need. Raises FileNotFoundError, ValueError."""
     return list(needs_of(read(rule_paths).rules, pipeline=read_pipelines(pipelines)[0]))
 
@@ -68,7 +69,7 @@ def tell(findings: Iterable[Finding], *, as_json: bool, every: bool, out: Binary
         if as_json:
             out.write(dumps(_value(each)) + b"\n")
         elif every or each.state is not State.FINE:
-            out.write(f"{_line(each)}\n".encode("utf-8", "backslashreplace"))
+            out.write(f"{described(each)}\n".encode("utf-8", "backslashreplace"))
     if not as_json:
         said = ", ".join(f"{counted[state]:,} {state}" for state in ORDER)
         out.write(f"{len(found):,} rules: {said}\n".encode())
@@ -80,7 +81,8 @@ def _value(finding: Finding) -> dict[str, object]:
     return {**values, "state": str(finding.state), "missing": list(finding.missing)}
 
 
-def _line(finding: Finding) -> str:
+def described(finding: Finding) -> str:
+    """One line: what is wrong, with which rule, and what it lacks."""
     shown = ", ".join(finding.missing[:MAX_SHOWN])
     more = len(finding.missing) - MAX_SHOWN
     what = shown + (f" and {more} more" if more > 0 else "") if shown else finding.logsource

@@ -11,6 +11,7 @@ from deploy.commands.rules import rules_app
 
 if TYPE_CHECKING:
     from deploy.importing import Import, Tell
+    from detection.coverage import Finding
     from rules.changes import Named
     from tenants.rule_sets import Released
 
@@ -52,7 +53,14 @@ def rules_import(
 
     asked = Sources(places=sources, only=only or (), ref=ref, library=library)
     with administration(config, data, port) as admin, _progress() as tell:
-        done = import_rules(admin.settings, admin.database, asked, dry_run=dry_run, tell=tell)
+        done = import_rules(
+            admin.settings,
+            admin.database,
+            asked,
+            seen=admin.seen_fields(None),
+            dry_run=dry_run,
+            tell=tell,
+        )
     if as_json:
         show(done)
     else:
@@ -123,6 +131,7 @@ def _report(done: "Import", *, dry_run: bool, shown: int | None) -> Iterator[str
         f"{len(changes.new):,} new, {len(changes.changed):,} changed, {len(changes.gone):,} gone, "
         f"{changes.same:,} the same, {len(changes.refused):,} refused, since {done.since}"
     )
+    yield from _unable(done.unable, shown)
     yield (
         f"rule set {done.version}: {figures.rules:,} rules and {figures.correlations:,} "
         f"correlations in {figures.files:,} files, from {done.origin}"
@@ -133,6 +142,24 @@ def _report(done: "Import", *, dry_run: bool, shown: int | None) -> Iterator[str
         yield "a dry run; nothing was changed"
     else:
         yield "it is in force already; nothing was changed"
+
+
+def _unable(findings: Sequence["Finding"], shown: int | None) -> Iterator[str]:
+    """Those by name that lack fields alone; a log source that nobody sends is no surprise."""
+    from detection.coverage import State
+    from detection.covering import described
+
+    lacking = [each for each in findings if each.state is State.NO_FIELDS]
+    for each in lacking[:shown]:
+        yield f"unable   {described(each)}"
+    if shown is not None and len(lacking) > shown:
+        yield f"unable   and {len(lacking) - shown:,} more; --all names them"
+    if findings:
+        without = len(findings) - len(lacking)
+        yield (
+            f"{len(findings):,} can't match what sources have delivered so far: "
+            f"{len(lacking):,} {State.NO_FIELDS}, {without:,} {State.NO_SOURCE}"
+        )
 
 
 def _named(word: str, rules: Sequence["Named"], shown: int | None) -> Iterator[str]:
