@@ -20,6 +20,7 @@ from deploy.refresh import follow, guard
 from deploy.settings import AnomalySettings, Settings
 from detection.anomaly import lessons
 from detection.anomaly.artefacts import Artefacts
+from detection.anomaly.budget import Purse
 from detection.anomaly.calendar import Calendar, Nation, breaks_of
 from detection.anomaly.checkpoint import CheckpointFiles
 from detection.anomaly.counting import BEHAVIOUR, Counting
@@ -56,11 +57,14 @@ class Tenants:
         """These are the tenants now."""
         self._kinds = kinds
 
-    def budget(self, tenant: str) -> float:
-        """Alerts a day: its own, or its part of the city's where all of them come to more."""
+    def purse(self, tenant: str) -> Purse:
+        """Its own budget; thresholds are stricter where all tenants' come to more than the city's.
+
+        So each may spend all of its own in an attack, and ordinary days of all fit into the city's.
+        """
         budgets = {each: self._settings.budget(each) for each in {*self._kinds, tenant}}
         share = self._settings.city_budget / max(sum(budgets.values()), 1e-9)
-        return budgets[tenant] * min(1.0, share)
+        return Purse(budgets[tenant], min(1.0, share))
 
     def calendar(self, tenant: str) -> Calendar:
         """When it works."""
@@ -97,7 +101,7 @@ def run_behaviour(settings: Settings, stop: threading.Event, loops: Sequence[Pro
 
     def count(topics: str, progress: Progress, group: str) -> None:
         bus = wiring.open_bus(settings)
-        counting = Counting(bus, policies=registry, budget=tenants.budget)
+        counting = Counting(bus, policies=registry, purse=tenants.purse)
         run(counting, topics, progress, group)
         counting.close()
 

@@ -34,7 +34,6 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     """The version that judges now, empty while it is still learning."""
     held: bool
     """Whether an operator went back to it and holds it there."""
-    alerts_by_day: dict[str, int]
     models: list[Version]
 
 
@@ -43,7 +42,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     tenant: str
     budget: float
-    """Alerts a day."""
+    """Alerts a day at most."""
+    alerts_by_day: dict[str, int]
+    """What each day has really cost."""
     contributes: bool
     learned: list[Learned]
     bytes_kept: int
@@ -61,6 +62,7 @@ def model_card(settings: Settings, tenant: str) -> Card:
     return Card(
         tenant=tenant,
         budget=settings.anomaly.budget(tenant),
+        alerts_by_day={_day(day): count for day, count in kept.ledger.opened().items()},
         contributes=settings.anomaly.of(tenant).contributes,
         learned=[
             _learned(profiles[name], found, shelf.versions(tenant, name))
@@ -82,7 +84,6 @@ def _learned(profile: Profile, kept: KeptProfile, models: list[Version]) -> Lear
         windows=watch.count if watch else 0,
         in_force=kept.nights.version,
         held=kept.nights.held,
-        alerts_by_day={_day(day): count for day, count in sorted(kept.alerting.days.items())},
         models=models,
     )
 

@@ -207,7 +207,7 @@ def _serve(job: Job) -> None:
     def triage() -> None:
         run_loop(
             bus,
-            Intake(database, bus.producer()),
+            Intake(database, bus.producer(), city_budget=job.settings.anomaly.city_budget),
             group="triage",
             topics="alerts.",
             stage="serve",

@@ -54,3 +54,5 @@ class Unusual(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The entity's latest windows, the oldest first."""
     learning: bool = False
     """Whether the tenant was watched for less than a day, and other tenants' habits helped out."""
+    below: bool = False
+    """Whether it stands below the budget: the day's alerts were spent before it came."""

@@ -13,6 +13,7 @@ from collectors.bus.embedded import EmbeddedBus
 from collectors.event import Soc, encode, event_id, timestamp
 from detection.alert import Alert
 from detection.anomaly.artefacts import Artefacts
+from detection.anomaly.budget import Purse
 from detection.anomaly.calendar import Calendar
 from detection.anomaly.checkpoint import CheckpointFiles
 from detection.anomaly.counting import Counting
@@ -135,7 +136,7 @@ def publish(
 
 def counting(bus: Bus, *policies: Policy, budget: float = 2.0) -> Counting:
     """The first half of the stage."""
-    return Counting(bus, policies=Policies(*policies), budget=lambda _tenant: budget)
+    return Counting(bus, policies=Policies(*policies), purse=lambda _tenant: Purse(budget))
 
 
 def behaviour(

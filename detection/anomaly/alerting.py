@@ -1,6 +1,6 @@
-"""Unusual windows as alerts: one an entity and reason, amended while it is open."""
+"""Unusual windows as alerts: one an entity, amended while it is open."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -8,7 +8,7 @@ import msgspec
 
 from collectors.event import timestamp
 from detection.alert import Alert, alert_id
-from detection.anomaly.budget import OPEN
+from detection.anomaly.budget import OPEN, Standing
 from detection.anomaly.lessons import Told, told_of
 from detection.anomaly.library import KINDS
 from detection.anomaly.profile import Profile
@@ -43,10 +43,8 @@ class Alerting(msgspec.Struct):
     """What has been said of one profile's entities."""
 
     open: dict[str, Open] = {}
-    """By entity and leading view."""
+    """By entity."""
     lines: Lines = {}
-    days: dict[int, int] = {}
-    """By day, the alerts that were opened: what the budget is compared with."""
     told: dict[str, Told] = {}
     """By alert, what a verdict on it will be about."""
 
@@ -67,24 +65,18 @@ class Alerting(msgspec.Struct):
         received: float,
         revision: int,
         odds: Callable[[Told], float],
-        off: Collection[str] = (),
     ) -> Alert | None:
-        """The alert that a window opens or amends, None where it does neither.
-
-        `off` are views that the tenant wants no alerts of.
-        """
+        """The alert that a window opens or amends, None where it does neither."""
         done = judged.behaviour
-        view = next((each for each in judged.views if each not in off), None)
-        if view is None:
+        if not judged.views:
             return None
-        key = f"{done.entity} {view}"
-        known = self.open.get(key)
-        if known is not None and known.last + OPEN < done.start:
-            known = None
-        if known is None:
-            if not judged.alert:
-                return None
-            known = self.open[key] = self._new(judged, profile, tenant, view, model, received)
+        known = self.open.get(done.entity)
+        if judged.standing is Standing.OPENS:
+            known = self.open[done.entity] = self._new(judged, profile, tenant, model, received)
+        elif judged.standing is Standing.BELOW:
+            known = self._new(judged, profile, tenant, model, received)
+        elif known is None or known.last + OPEN < done.start or judged.learning:
+            return None
         else:
             known.count += 1
             known.first, known.last = min(known.first, done.start), max(known.last, done.end)
@@ -99,18 +91,15 @@ class Alerting(msgspec.Struct):
         kept = {name: line for name, line in self.lines.items() if line[-1][0] + 30 * OPEN >= now}
         self.lines = kept
         self.told = {id_: one for id_, one in self.told.items() if one.first + 30 * OPEN >= now}
-        self.days = {day: count for day, count in self.days.items() if day >= now // 86400 - 30}
 
-    def lately(self, now: float) -> int:
-        """Alerts opened in the day before."""
-        return sum(one.first >= now - 86400 for one in self.open.values())
+    def settle(self, alert: str) -> None:
+        """People have said what an alert was: it is amended no more."""
+        self.open = {key: one for key, one in self.open.items() if one.id != alert}
 
     def _new(
-        self, judged: Judged, profile: Profile, tenant: str, view: str, model: str, received: float
+        self, judged: Judged, profile: Profile, tenant: str, model: str, received: float
     ) -> Open:
-        done = judged.behaviour
-        day = int(done.start // 86400)
-        self.days[day] = self.days.get(day, 0) + 1
+        done, view = judged.behaviour, judged.views[0]
         entity = Entity(KINDS[profile.kind], done.entity)
         id_ = alert_id(tenant, RULE + view, entity, f"{profile.name} {_time(done.start)}")
         self.told[id_] = told_of(judged, profile.name, view)
@@ -166,6 +155,7 @@ def _unusual(
         aspects=tuple(Aspect(view=each.view, sentence=each.text) for each in judged.reasons),
         history=tuple(Stretch(_time(start), events, odd) for start, events, odd in line),
         learning=judged.learning,
+        below=judged.standing is Standing.BELOW,
     )
 
 

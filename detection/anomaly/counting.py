@@ -11,6 +11,7 @@ from collectors.bus.outbox import Letter, Outbox
 from collectors.event import Soc
 from collectors.logsource import LogSource
 from detection.alert import Alert
+from detection.anomaly.budget import Purse
 from detection.anomaly.library import ALERTS, KINDS, Watched, library
 from detection.anomaly.part import Part, encode
 from detection.anomaly.profile import Observe, observer
@@ -37,15 +38,15 @@ class Counting:
         bus: Bus,
         *,
         policies: Policies,
-        budget: Callable[[str], float],
+        purse: Callable[[str], Purse],
         watched: Sequence[Watched] | None = None,
     ) -> None:
-        """`budget` is how many alerts a day a tenant may cost; it travels with the counts, so that
-        a rebuild sees the same."""
+        """`purse` is what a tenant may spend on alerts; it travels with the counts, so that a
+        rebuild sees the same."""
         self._producer = bus.producer()
         self._outbox = Outbox(self._producer)
         self._policies = policies
-        self._budget = budget
+        self._purse = purse
         self._watched = library() if watched is None else watched
         self._watching: dict[tuple[str, tuple[str, ...]], tuple[tuple[Watched, Observe], ...]] = {}
 
@@ -71,12 +72,14 @@ class Counting:
 
     def _part(self, record: Record, topic: str, tenant: str) -> Part | None:
         """None for what says nothing of behaviour."""
+        purse = self._purse(tenant)
         place = Part(
             topic=topic,
             partition=record.partition.number,
             offset=record.offset,
             time=record.time,
-            budget=self._budget(tenant),
+            budget=purse.budget,
+            share=purse.share,
         )
         if record.kind == "policy":
             off = self._turned_off(record.value, tenant)

@@ -16,6 +16,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When the bus took the record, Unix seconds."""
     budget: float = 0.0
     """Alerts a day that the tenant may cost, as it was set then."""
+    share: float = 1.0
+    """The part of it that thresholds are made for (detection.anomaly.budget)."""
     heard: dict[str, dict[str, float]] = {}
     """By profile and source, the latest time of events, Unix seconds."""
     windows: dict[str, list[bytes]] = {}

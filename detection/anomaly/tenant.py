@@ -9,7 +9,7 @@ from collectors import metrics
 from detection.alert import Alert
 from detection.anomaly import window as windows
 from detection.anomaly.alerting import Alerting
-from detection.anomaly.budget import OPEN
+from detection.anomaly.budget import OPEN, Ledger
 from detection.anomaly.lessons import ATTACK, Lesson, Lessons, Names, Said, Told
 from detection.anomaly.library import Watched
 from detection.anomaly.model import Model
@@ -22,7 +22,7 @@ from detection.anomaly.window import Window, Windows
 
 DEFAULT_BUDGET: Final = 2.0
 INCIDENT: Final = 3.0
-"""How many times its budget of a day a profile has alerted when that must be an attack."""
+"""How many times a day's budget of alerts is wanted when that must be an attack."""
 
 
 class KeptProfile(msgspec.Struct):
@@ -40,7 +40,7 @@ class Kept(msgspec.Struct):
     """All that a tenant's behaviour is, at one place of its log."""
 
     tenant: str
-    v: int = 1
+    v: int = 2
     offset: int = 0
     """The next record of `behaviour.<tenant>` that is wanted."""
     time: float = 0.0
@@ -48,7 +48,9 @@ class Kept(msgspec.Struct):
     places: dict[str, int] = {}
     """By topic and partition, the last offset that was counted."""
     budget: float = DEFAULT_BUDGET
+    share: float = 1.0
     off: list[str] = []
+    ledger: Ledger = msgspec.field(default_factory=Ledger)
     profiles: dict[str, KeptProfile] = {}
     lessons: Lessons = msgspec.field(default_factory=Lessons)
 
@@ -68,8 +70,8 @@ def from_bytes(data: bytes) -> Kept:
         kept = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"expected what a tenant's behaviour has taught: {error}") from error
-    if kept.v != 1:
-        raise ValueError(f"expected a checkpoint of version 1, got {kept.v}")
+    if kept.v != 2:
+        raise ValueError(f"expected a checkpoint of version 2, got {kept.v}")
     return kept
 
 
@@ -77,10 +79,17 @@ class Running:
     """One profile of a tenant at work."""
 
     def __init__(
-        self, kept: KeptProfile, tenant: str, watched: Watched, calendar: Calendar, lateness: float
+        self,
+        kept: KeptProfile,
+        tenant: str,
+        watched: Watched,
+        calendar: Calendar,
+        lateness: float,
+        ledger: Ledger,
     ) -> None:
         self.kept = kept
         self.profile = watched.profile
+        self._ledger = ledger
         self._lateness = lateness
         self._windows = Windows(watched.profile)
         list(self._windows.close(kept.closed_to))
@@ -93,6 +102,7 @@ class Running:
             calendar=calendar,
             accept=self._accept,
             kept=kept.watch,
+            ledger=ledger,
         )
         kept.watch = self.watch.kept
         self.fitted: list[Fitted] = []
@@ -123,8 +133,7 @@ class Running:
             self.fitted.append(Fitted(self.profile.name, version, tonight, compared, live))
 
         past = self.watch.kept.past
-        lately = self.kept.alerting.lately(past[-1].end)
-        incident = lately > INCIDENT * max(1.0, self.watch.budget)
+        incident = self._ledger.lately(past[-1].end) > INCIDENT * max(1.0, self.watch.budget)
         return self.kept.nights.accept(tonight, before, past, incident=incident, fitted=fitted)
 
     def keep(self) -> KeptProfile:
@@ -185,6 +194,8 @@ class TenantBehaviour:
             told = running.kept.alerting.told.get(said.alert)
             if told is None:
                 continue
+            running.kept.alerting.settle(said.alert)
+            running.watch.kept.gate.settled(told.entity)
             if said.verdict == ATTACK:
                 running.watch.unlearn(told.entity, told.first, told.first + OPEN)
             return self._names.lesson(told, said)
@@ -228,7 +239,7 @@ class TenantBehaviour:
             return []
         kept.places[place] = part.offset
         kept.time = max(kept.time, part.time)
-        kept.budget = part.budget
+        kept.budget, kept.share = part.budget, part.share
         if part.off is not None:
             kept.off = part.off
         for name, parts in part.windows.items():
@@ -246,9 +257,10 @@ class TenantBehaviour:
 
     def _close(self, receipt: float, revision: int) -> list[Alert]:
         alerts: dict[str, Alert] = {}
-        share = self._kept.budget / max(1, len(self._running))
-        for running in self._running.values():
-            running.watch.budget = share
+        kept, running_now = self._kept, [self._running[name] for name in sorted(self._running)]
+        for running in running_now:
+            running.watch.budget, running.watch.off = kept.budget, kept.off
+            running.watch.share = kept.share / len(running_now)
             for judged in running.close(receipt):
                 alert = running.kept.alerting.tell(
                     judged,
@@ -258,7 +270,6 @@ class TenantBehaviour:
                     received=receipt,
                     revision=revision,
                     odds=self._odds,
-                    off=self._kept.off,
                 )
                 if alert is not None:
                     alerts[alert.id] = alert
@@ -271,4 +282,11 @@ class TenantBehaviour:
         return self._running[name]
 
     def _run(self, name: str, profile: KeptProfile) -> Running:
-        return Running(profile, self.tenant, self._watched[name], self._calendar, self._lateness)
+        return Running(
+            profile,
+            self.tenant,
+            self._watched[name],
+            self._calendar,
+            self._lateness,
+            self._kept.ledger,
+        )

@@ -1,13 +1,13 @@
 """One tenant's one log source under watch: closed windows in, judged windows out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from detection.anomaly import model as models
 from detection.anomaly import state as states
-from detection.anomaly.budget import Gate
+from detection.anomaly.budget import Gate, Ledger, Standing
 from detection.anomaly.features import Measured, measure, measured
 from detection.anomaly.model import Model, Past, Scorer
 from detection.anomaly.profile import Profile
@@ -46,12 +46,17 @@ class Judged(NamedTuple):
     views: tuple[View, ...]
     """Those past their threshold, the strongest first."""
     reasons: tuple[Reason, ...]
-    alert: bool
-    """Whether it is one: past a threshold, and not the same again while it is open."""
+    standing: Standing
+    """What it is to people, by its reasons and by the day's budget."""
     model: str
     windows: int
     """How many it was compared with; none is said to be rarer than that."""
     learning: bool
+
+    @property
+    def alert(self) -> bool:
+        """Whether people hear of it."""
+        return self.standing in (Standing.OPENS, Standing.SPEAKS)
 
 
 class Kept(msgspec.Struct):
@@ -95,12 +100,19 @@ class Watch:
         calendar: Calendar = hour_of_week,
         accept: Accept = lambda tonight, _: tonight,
         kept: Kept | None = None,
+        ledger: Ledger | None = None,
         verdicts: Mapping[tuple[str, float], bool] | None = None,
     ) -> None:
-        """`verdicts` says of windows (entity and start) whether they were an attack."""
+        """`budget`: alerts a day that the tenant may cost, paid from the `ledger` that its profiles
+        share; `verdicts` says of windows (entity and start) whether they were an attack."""
         self.tenant = tenant
         self.profile = profile
         self.budget = budget
+        self.share = 1.0
+        """The part of the budget that this profile's thresholds are made for."""
+        self.off: Collection[str] = ()
+        """Views of which the tenant wants no alerts."""
+        self._ledger = ledger or Ledger()
         self.shares = SHARES[profile.kind] if shares is None else shares
         self._calendar = calendar
         self._accept = accept
@@ -120,7 +132,7 @@ class Watch:
         hours = [self._calendar(each.start) if self.profile.timed else 0 for each in done]
         state = self.kept.state
         seen = [measure(each, state, hour) for each, hour in zip(done, hours, strict=True)]
-        judged = self._judge(done, seen)
+        judged = self._placed(self._judge(done, seen))
         for each, hour in zip(judged, hours, strict=True):
             self._learn(each, hour)
         return judged
@@ -174,10 +186,11 @@ class Watch:
         kept = self.kept
         if kept.past:
             kept.gate.forget(kept.past[-1].end)
+            self._ledger.forget(kept.past[-1].end)
             oldest = kept.past[-1].end - models.LONGEST - DAY
             if self.profile.timed and kept.past[0].end < oldest:
                 kept.past = [each for each in kept.past if each.end >= oldest]
-        tonight = models.fit(kept.past, self.profile, self.budget, self.shares)
+        tonight = models.fit(kept.past, self.profile, self.budget * self.share, self.shares)
         if tonight is not None:
             kept.model = self._accept(tonight, kept.model)
             self._scorer = Scorer(kept.model)
@@ -211,12 +224,11 @@ class Watch:
         combined: float,
     ) -> Judged:
         order = sorted(range(len(VIEWS)), key=lambda view: -margin[view])
-        past = tuple(VIEWS[view] for view in order if margin[view] >= 0.0)
+        past = tuple(
+            VIEWS[view] for view in order if margin[view] >= 0.0 and VIEWS[view] not in self.off
+        )
         by_view = dict(zip(VIEWS, p, strict=True))
-        learning = self._learning(done)
         windows = self._scorer.model.windows if self._scorer else 1
-        new = bool(past) and not learning
-        alert = new and (not self.profile.timed or self._passes(done, seen, past))
         return Judged(
             behaviour=done,
             measured=seen,
@@ -228,21 +240,45 @@ class Watch:
             reasons=tuple(
                 reason(view, done, seen, self.profile, by_view[view], windows) for view in past
             ),
-            alert=alert,
+            standing=Standing.NOTHING,
             model=self._scorer.model.version if self._scorer else "",
             windows=windows,
-            learning=learning,
+            learning=self._learning(done),
         )
 
     def _learning(self, done: Behaviour) -> bool:
         return self.profile.timed and done.end - self.kept.state.first < LEARNING
 
-    def _passes(self, done: Behaviour, seen: Measured, past: Sequence[View]) -> bool:
-        wanted = frozenset[str]().union(*(keys(view, seen) for view in past))
-        return self.kept.gate.passes(done.entity, wanted, done.end)
+    def _placed(self, judged: list[Judged]) -> list[Judged]:
+        """What each is to people; of those that end together the most unusual asks first."""
+        best = sorted(
+            (at for at, each in enumerate(judged) if each.views and not each.learning),
+            key=lambda at: (-judged[at].score, judged[at].behaviour.entity),
+        )
+        for at in best:
+            judged[at] = judged[at]._replace(standing=self._standing(judged[at]))
+        return judged
+
+    def _standing(self, judged: Judged) -> Standing:
+        if not self.profile.timed:
+            return Standing.OPENS
+        done, gate = judged.behaviour, self.kept.gate
+        reasons = frozenset[str]().union(*(keys(view, judged.measured) for view in judged.views))
+        entity = f"{self.profile.kind} {done.entity}"
+        new, standing = gate.new(done.entity, reasons, done.end), Standing.NOTHING
+        if gate.on_alert(done.entity, done.end):
+            if new:
+                standing = self._ledger.speak(entity, done.start, judged.score, self.budget)
+        elif new:
+            standing = self._ledger.enter(entity, done.start, self.budget)
+        if standing is Standing.OPENS:
+            gate.raises(done.entity, done.end)
+        if not new or standing in (Standing.OPENS, Standing.SPEAKS):
+            gate.told(done.entity, reasons, done.end)
+        return standing
 
 
 def _unjudged(done: Behaviour, seen: Measured) -> Judged:
     return Judged(
-        done, seen, {}, {}, -1.0, 1.0, (), (), alert=False, model="", windows=0, learning=True
+        done, seen, {}, {}, -1.0, 1.0, (), (), Standing.NOTHING, model="", windows=0, learning=True
     )

@@ -100,7 +100,7 @@ def _rights(visit: Visit, item: Item) -> dict[str, bool]:
     admin = visit.principal.role is Role.ADMIN
     closed = item.state is ItemState.CLOSED
     return {
-        "can_claim": visit.staff and item.state is ItemState.OPEN,
+        "can_claim": visit.staff and item.state in (ItemState.OPEN, ItemState.BELOW),
         "can_release": visit.staff and item.state is ItemState.CLAIMED and (own or admin),
         "can_judge": visit.staff and not closed and (item.owner is None or own or admin),
         "can_reopen": visit.staff and closed,
@@ -116,6 +116,8 @@ def _state_text(visit: Visit, item: Item, names: Mapping[str, str]) -> str:
     if item.state is ItemState.CLAIMED:
         when = f", {visit.moment(item.claimed).ago}" if item.claimed else ""
         return f"Claimed by {who}{when}"
+    if item.state is ItemState.BELOW:
+        return "Below the day's budget: nobody has it"
     return "Open: nobody has it"
 
 

@@ -47,6 +47,8 @@ CHANGE_WORDS = {
     "closed": "Closed",
     "reopened": "Reopened",
     "noted": "Note added",
+    "made way": "Set below the day's budget: others were more unusual",
+    "got a place": "Came above the day's budget",
 }
 
 MARKED = "Marked fields made the rule match, as the rule is now."

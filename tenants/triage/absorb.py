@@ -7,6 +7,7 @@ import msgspec
 from detection.alert import Alert
 from detection.signal import Entity
 from tenants.triage.chains import entity_key, subject_key
+from tenants.triage.city import NO_BOUND, City, day_of, place_of, wants_a_place
 from tenants.triage.queue import ItemState
 from tenants.triage.verdicts import AFTER, Effect, Verdict
 
@@ -39,6 +40,8 @@ class Work(msgspec.Struct, kw_only=True):
     words: str
     fresh: bool = False
     reopened: bool = False
+    moved: bool = False
+    """Between what is waiting and what stands below the budget."""
     was: str = ""
     """The verdict that a reopened item had."""
 
@@ -65,9 +68,13 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 class Tray:
     """What one batch of alerts does. Pure: it takes what is there and says what shall be."""
 
-    def __init__(self, items: Iterable[Work], known: Mapping[str, Known]) -> None:
-        """`items`: the latest of every subject in the batch, and those of known alerts."""
+    def __init__(
+        self, items: Iterable[Work], known: Mapping[str, Known], city: City | None = None
+    ) -> None:
+        """`items`: the latest of every subject in the batch, those of known alerts, and those that
+        may have to make way in the `city`'s days."""
         self._known = dict(known)
+        self._city = city or City(NO_BOUND, {})
         self._items: dict[str, Work] = {}
         self._latest: dict[str, Work] = {}
         self.taken: list[Taken] = []
@@ -98,6 +105,9 @@ class Tray:
         item = latest if known is None else self._items[known.item_id]
         if item is None:
             return self._open(alert, subject, 0)
+        if item.state is ItemState.BELOW:
+            self._rise(item, alert)
+            return item
         if item.state is not ItemState.CLOSED or alert.last <= (item.quiet_until or ""):
             return item
         if known is None and AFTER[Verdict(item.verdict)].effect is Effect.NEW_ITEM:
@@ -129,8 +139,23 @@ class Tray:
             words="",
             fresh=True,
         )
+        if alert.unusual is not None:
+            item.state = ItemState.BELOW
+            self._rise(item, alert)
         self._keep(item)
         return item
+
+    def _rise(self, item: Work, alert: Alert) -> None:
+        """Give an item a place in the queue where its day has one, or another makes way."""
+        if not wants_a_place(alert):
+            return
+        admitted, makes_way = self._city.enter(day_of(alert), place_of(alert, item.id))
+        if admitted:
+            item.state, item.moved = ItemState.OPEN, True
+        if makes_way is not None:
+            other = self._items[makes_way]
+            other.state, other.moved = ItemState.BELOW, True
+            self.touched[other.id] = other
 
     def _count(self, item: Work, alert: Alert, known: Known | None) -> None:
         item.matches += alert.count - (known.matches if known else 0)

@@ -51,10 +51,13 @@ def _changed(connection: Connection, keys: list[str]) -> list[dict[str, object]]
         columns.level,
         columns.criticality,
         columns.priority,
+        columns.state,
     ).where(columns.entity_key.in_(keys), columns.state != ItemState.CLOSED)
     rows = connection.execute(query).all()
     rules: defaultdict[str, set[str]] = defaultdict(set)
     for row in rows:
+        if row.state == ItemState.BELOW:
+            continue
         rules[row.entity_key].add(row.rule)
     points = [priority(row.level, row.criticality, len(rules[row.entity_key])) for row in rows]
     return [

@@ -62,7 +62,7 @@ class Desk:
         return detail
 
     def claim(self, item_id: str) -> Item:
-        """Take an open item; taking one's own again is fine.
+        """Take an item that nobody has; taking one's own again is fine.
 
         Raises Conflict, with who and when, where another has it or it is closed.
         """
@@ -73,7 +73,8 @@ class Desk:
                 return found
             now = stamp(self._clock())
             taken = {"state": ItemState.CLAIMED, "owner": self._principal.user, "claimed": now}
-            if not self._move(connection, found, ItemState.OPEN, taken):
+            free = ItemState.BELOW if found.state is ItemState.BELOW else ItemState.OPEN
+            if not self._move(connection, found, free, taken):
                 raise self._taken(connection, item_id)
             self._record(connection, found, "claimed", after=self._principal.user)
             return self._find(connection, item_id)

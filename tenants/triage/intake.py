@@ -9,9 +9,11 @@ from collectors.bus.contract import Partition, Producer, Record
 from collectors.bus.dead import dead_letter
 from collectors.bus.outbox import Outbox
 from detection.alert import Alert
+from tenants.access import EVERY_TENANT
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
 from tenants.triage.chains import refresh
+from tenants.triage.city import NO_BOUND, wants_a_place
 from tenants.triage.reading import read_alert
 from tenants.triage.tray_load import load, tenants
 from tenants.triage.tray_store import store
@@ -24,8 +26,17 @@ STAGE = "triage"
 class Intake:
     """Handler of the group `triage` (see collectors.bus.loop); one transaction a batch."""
 
-    def __init__(self, database: Database, producer: Producer, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        producer: Producer,
+        *,
+        city_budget: float = NO_BOUND,
+        clock: Clock = utc_now,
+    ) -> None:
+        """`city_budget`: alerts a day that no rule describes, over all tenants."""
         self._database = database
+        self._city_budget = city_budget
         self._dead = Outbox(producer)
         self._clock = clock
         self._alerts: list[Alert] = []
@@ -42,7 +53,7 @@ class Intake:
         """Take them into the queue. Raises Overloaded and keeps everything then."""
         self._dead.flush()
         if self._alerts:
-            opened = take(self._database, self._alerts, self._clock)
+            opened = take(self._database, self._alerts, self._clock, self._city_budget)
             self._alerts.clear()
             metrics.ITEMS.inc(opened)
 
@@ -59,22 +70,29 @@ class Intake:
             self._dead.put(letter)
 
 
-def take(database: Database, alerts: Sequence[Alert], clock: Clock = utc_now) -> int:
+def take(
+    database: Database,
+    alerts: Sequence[Alert],
+    clock: Clock = utc_now,
+    city_budget: float = NO_BOUND,
+) -> int:
     """Take alerts into the queue in one transaction; returns how many items were opened.
 
-    Of each alert the highest revision wins, in whatever order they come.
+    Of each alert the highest revision wins, in whatever order they come. What no rule describes
+    has to find a place within the city's budget, which is a matter between all tenants.
     """
     newest: dict[str, Alert] = {}
     for alert in alerts:
         if alert.id not in newest or newest[alert.id].revision < alert.revision:
             newest[alert.id] = alert
-    theirs_alone = {alert.tenant for alert in newest.values()}
-    with database.write(theirs_alone) as connection:
+    city = any(map(wants_a_place, newest.values()))
+    concerned = EVERY_TENANT if city else {alert.tenant for alert in newest.values()}
+    with database.write(concerned) as connection:
         known_tenants = tenants(connection)
         theirs = [alert for alert in newest.values() if alert.tenant in known_tenants]
         if len(theirs) < len(newest):
             log.error("alerts of no known tenant left out", alerts=len(newest) - len(theirs))
-        tray = load(connection, theirs)
+        tray = load(connection, theirs, city_budget)
         for alert in theirs:
             tray.take(alert)
         store(connection, tray, stamp(clock()))

@@ -46,12 +46,12 @@ def counts(database: Database, principal: Principal) -> Counts:
     """See Desk.counts."""
     columns = schema.items.c
     total = func.count().label("total")
+    states = {ItemState.OPEN: 0, ItemState.CLAIMED: 0}
     query = (
         select(columns.state, columns.level, columns.tenant_id, columns.owner, total)
-        .where(visible(principal), columns.state != ItemState.CLOSED)
+        .where(visible(principal), columns.state.in_(states))
         .group_by(columns.state, columns.level, columns.tenant_id, columns.owner)
     )
-    states = {ItemState.OPEN: 0, ItemState.CLAIMED: 0}
     by_level: dict[str, int] = {}
     by_tenant: dict[str, int] = {}
     mine = 0

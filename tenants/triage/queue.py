@@ -16,6 +16,8 @@ class ItemState(StrEnum):
     OPEN = "open"
     """Nobody has it."""
     CLAIMED = "claimed"
+    BELOW = "below"
+    """Nobody has it, and it stands apart: the day's budget was spent on better ones."""
     CLOSED = "closed"
 
 

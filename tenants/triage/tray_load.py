@@ -10,6 +10,7 @@ from detection.signal import Entity
 from tenants import schema
 from tenants.triage.absorb import Known, Tray, Work
 from tenants.triage.chains import CHUNK, subject_key
+from tenants.triage.city import NO_BOUND, City, day_of, taken, wants_a_place
 from tenants.triage.queue import ItemState
 
 _items = schema.items.c
@@ -21,8 +22,8 @@ def tenants(connection: Connection) -> frozenset[str]:
     return frozenset(connection.scalars(select(schema.tenants.c.id)))
 
 
-def load(connection: Connection, alerts: Sequence[Alert]) -> Tray:
-    """What the database has of these alerts and of what they are about."""
+def load(connection: Connection, alerts: Sequence[Alert], city_budget: float = NO_BOUND) -> Tray:
+    """What the database has of these alerts, of what they are about and of their days."""
     rows = _rows(connection, schema.alerts, _alerts.id, [alert.id for alert in alerts])
     known = {
         row.id: Known(
@@ -32,9 +33,11 @@ def load(connection: Connection, alerts: Sequence[Alert]) -> Tray:
     }
     subjects = {subject_key(alert.tenant, alert.rule, alert.entity) for alert in alerts}
     items = {row.id: _work(row) for row in _latest(connection, sorted(subjects))}
-    others = sorted({one.item_id for one in known.values()} - items.keys())
+    days = taken(connection, (day_of(alert) for alert in alerts if wants_a_place(alert)))
+    waiting = {place.item for day in days.values() for place, unseen in day if unseen}
+    others = sorted(({one.item_id for one in known.values()} | waiting) - items.keys())
     items.update((row.id, _work(row)) for row in _rows(connection, schema.items, _items.id, others))
-    return Tray(items.values(), known)
+    return Tray(items.values(), known, City(city_budget, days))
 
 
 def _rows(

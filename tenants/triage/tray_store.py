@@ -9,10 +9,13 @@ from sqlalchemy import Connection, Table, bindparam, insert, update
 from tenants import schema
 from tenants.triage.absorb import Taken, Tray, Work
 from tenants.triage.desk import REOPENED
+from tenants.triage.queue import ItemState
 
 NOBODY = "citysoc"
 """Who did what no person did."""
 
+MOVED = {ItemState.OPEN: "got a place", ItemState.BELOW: "made way"}
+"""What the history says of an item that rose above the budget, or fell below it."""
 
 _KEY = ("tenant_id", "id")
 
@@ -27,9 +30,12 @@ def store(connection: Connection, tray: Tray, now: str) -> None:
     _update_items(connection, [(item, _counted(item)) for item in items if not item.fresh])
     reopened = [item for item in items if item.reopened and not item.fresh]
     _update_items(connection, [(item, REOPENED) for item in reopened])
+    moved = [item for item in items if item.moved and not item.fresh]
+    _update_items(connection, [(item, {"state": item.state}) for item in moved])
     _store_alerts(connection, tray.taken)
     _insert(connection, schema.history, [_change(item, now, "opened") for item in fresh])
     _insert(connection, schema.history, [_change(item, now, "came back") for item in reopened])
+    _insert(connection, schema.history, [_change(item, now, MOVED[item.state]) for item in moved])
 
 
 def _key(item: Work) -> dict[str, object]:

@@ -40,7 +40,7 @@ def unusual_verdicts(database: Database, after: str) -> Mapping[str, Sequence[Sa
 def unusual_a_day(
     database: Database, principal: Principal, tenant: str, *, now: datetime, days: int = 7
 ) -> float:
-    """How many were raised a day lately, for whoever sees the tenant."""
+    """How many were raised a day lately, those below the budget apart, for who sees the tenant."""
     items, alerts = schema.items.c, schema.alerts.c
     query = (
         select(func.count())
@@ -49,6 +49,7 @@ def unusual_a_day(
             visible(principal),
             items.tenant_id == tenant,
             items.rule.startswith(RULE, autoescape=True),
+            items.state != ItemState.BELOW,
             alerts.received >= stamp(now - timedelta(days=days)),
         )
     )

@@ -24,6 +24,7 @@ from tests.behaviour import (
     behaviour,
     counting,
     days,
+    odd,
     opened,
     publish,
     said,
@@ -82,6 +83,23 @@ def test_what_was_never_seen_is_told_with_its_reasons_and_the_ordinary_is_not(
     assert alert.unusual.model.startswith("20261105-")
     assert alert.unusual.history[-1].unusual
     assert not any(each.unusual for each in alert.unusual.history[:-1])
+
+
+def test_a_flood_costs_no_more_than_the_day_s_budget_and_the_rest_is_kept_below(
+    bus: EmbeddedBus, clock: Clock, tmp_path: Path
+) -> None:
+    quarters = list(days(DAYS, hosts=8))
+    start = quarters[PLANTED][0]
+    quarters[PLANTED][1].extend(line for host in range(8) for line in odd(start, f"ws-{host:02}"))
+    publish(bus, clock, iter(quarters), "council")
+    work(bus, counting(bus, budget=2.0), "events.")
+
+    watch(bus, tmp_path)
+
+    told = [each.unusual for each in said(bus).values()]
+    scores = sorted((each.score, not each.below) for each in told if each is not None)
+    assert len(told) == 8
+    assert [above for _, above in scores] == [False] * 6 + [True] * 2
 
 
 def test_a_stage_that_is_killed_and_one_that_begins_anew_know_and_say_the_same(

@@ -39,6 +39,7 @@ VIEWS: Mapping[str, View] = {
     "open": View("Open", "open alerts", WORKING),
     "waiting": View("Unclaimed", "unclaimed alerts", frozenset({ItemState.OPEN})),
     "mine": View("Mine", "alerts of yours", WORKING, mine=True),
+    "below": View("Below budget", "alerts below the budget", frozenset({ItemState.BELOW})),
     "closed": View("Closed", "closed alerts", frozenset({ItemState.CLOSED})),
     "all": View("All", "alerts", frozenset(ItemState)),
 }

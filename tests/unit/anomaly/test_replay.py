@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from collectors.bus.contract import Malformed
+from detection.anomaly.budget import Standing
 from detection.anomaly.profile import Profile, read
 from detection.anomaly.reading import pairs
 from detection.anomaly.replay import Replay, Verdict, read_verdicts
@@ -78,6 +79,29 @@ def test_a_burst_of_new_things_is_alerted_and_named(tmp_path: Path) -> None:
 
 def test_a_quiet_history_raises_none(tmp_path: Path) -> None:
     assert not [each for each in _judged(_file(tmp_path, _ordinary())) if each.alert]
+
+
+def test_whatever_comes_a_day_has_no_more_alerts_than_the_budget(tmp_path: Path) -> None:
+    flood = [
+        {
+            "time": START + 2 * 86400 + hour * 3600 + host,
+            "host": f"lift-{host}",
+            "kind": f"{hour}{n}",
+        }
+        for hour in range(20)
+        for host in range(6)
+        for n in range(4)
+    ]
+    run = Replay("docks", PROFILE, budget=3.0)
+
+    judged = list(run.run([_file(tmp_path, _ordinary() + flood)]))
+
+    wanted = {each.behaviour.entity for each in judged if each.standing is not Standing.NOTHING}
+    opened = [each.behaviour.entity for each in judged if each.standing is Standing.OPENS]
+    hours = {(each.behaviour.entity, each.behaviour.start // 3600) for each in judged if each.alert}
+    assert len(wanted) > 3
+    assert len(set(opened)) == len(opened) == 3
+    assert len(hours) <= 6
 
 
 def test_the_future_changes_no_score(tmp_path: Path) -> None:
