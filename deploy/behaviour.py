@@ -101,7 +101,9 @@ def run_behaviour(settings: Settings, stop: threading.Event, loops: Sequence[Pro
 
     def count(topics: str, progress: Progress, group: str) -> None:
         bus = wiring.open_bus(settings)
-        counting = Counting(bus, policies=registry, purse=tenants.purse)
+        counting = Counting(
+            bus, policies=registry, purse=tenants.purse, pipelines=settings.detection.pipelines
+        )
         run(counting, topics, progress, group)
         counting.close()
 

@@ -4,7 +4,7 @@ What all share, engine and memories, never sees a value of a list or an exceptio
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -13,7 +13,9 @@ import structlog
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaRule
 
+from collectors.bus.contract import Malformed
 from collectors.logsource import LogSource
+from detection.incoming import Incoming, Unreadable, read_lines
 from detection.policy import Policy
 from detection.rule_sets import Files, Rules, RuleSets
 from detection.sigma.engine import Engine
@@ -117,9 +119,7 @@ class Exceptions:
     """The filters of one version of a policy, asked only about matches that they concern."""
 
     def __init__(self, shared: Rules, policy: Policy, files: Files) -> None:
-        self._filters = list(_filters(policy))
-        self._lists = policy.lists
-        self._pipelines = files.pipelines
+        self._filters = _Filters(policy, files.pipelines)
         self._counting = {
             rule: each.info.id
             for each in shared.correlations
@@ -127,7 +127,6 @@ class Exceptions:
             for rule in each.rules
         }
         self._concerning: dict[str, frozenset[str]] = {}
-        self._engines: OrderedDict[LogSource, Engine] = OrderedDict()
 
     def left(self, found: Matches, lines: Sequence[bytes]) -> Iterator[tuple[int, RuleInfo]]:
         """Those matches that all filters which concern them let pass."""
@@ -138,7 +137,7 @@ class Exceptions:
                 if concerning:
                     source = rule.logsource
                     if source not in passed:
-                        passed[source] = self._passing(source, lines[position])
+                        passed[source] = self._filters.passing(source, lines[position])
                     if not concerning <= passed[source]:
                         continue
                 yield position, rule
@@ -147,22 +146,75 @@ class Exceptions:
         found = self._concerning.get(rule.id)
         if found is None:
             counting = self._counting.get(rule.id, "")
-            usable = self._engine(rule.logsource).rules if self._filters else {}
-            found = self._concerning[rule.id] = frozenset(
-                each.id
-                for each in self._filters
-                if each.concerns(rule, counting) and each.id in usable
+            found = self._concerning[rule.id] = self._filters.usable(
+                rule.logsource, lambda each: each.concerns(rule, counting)
             )
         return found
 
-    def _passing(self, source: LogSource, line: bytes) -> frozenset[str]:
+
+class Watching:
+    """What a policy's exceptions leave to be watched for what no rule describes."""
+
+    def __init__(self, policy: Policy, rules: Collection[str], pipelines: Sequence[Path]) -> None:
+        """`rules` are the ids that unusual behaviour goes by; who excepts one excepts all."""
+        self._rules = frozenset(rules)
+        self._filters = _Filters(policy, pipelines)
+        self._any = any(map(self._concerns, self._filters.all))
+        self._concerning: dict[LogSource, frozenset[str]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether any exception may concern it."""
+        return self._any
+
+    def left(self, value: bytes, tenant: str) -> bytes:
+        """The lines of a record without those of events that are excepted."""
+        found = read_lines(value, tenant)
+        kept = [one.line for one in found if isinstance(one, Unreadable) or not self._excepted(one)]
+        return b"\n".join(kept)
+
+    def _excepted(self, event: Incoming) -> bool:
+        try:
+            return any(self._excepts(source, event) for source in event.logsources)
+        except Malformed:
+            return False
+
+    def _excepts(self, source: LogSource, event: Incoming) -> bool:
+        concerning = self._concerning.get(source)
+        if concerning is None:
+            if len(self._concerning) > SOURCES:
+                self._concerning.clear()
+            concerning = self._concerning[source] = self._filters.usable(
+                source, lambda each: source.serves(each.logsource) and self._concerns(each)
+            )
+        return bool(concerning) and not concerning <= self._filters.passing(source, event.asked())
+
+    def _concerns(self, each: Filter) -> bool:
+        return each.rules is None or not each.rules.isdisjoint(self._rules)
+
+
+class _Filters:
+    """The exceptions of a policy, compiled for a log source when it is first asked about."""
+
+    def __init__(self, policy: Policy, pipelines: Sequence[Path]) -> None:
+        self.all = list(_filters(policy))
+        self._lists = policy.lists
+        self._pipelines = pipelines
+        self._engines: OrderedDict[LogSource, Engine] = OrderedDict()
+
+    def usable(self, source: LogSource, concerns: Callable[[Filter], bool]) -> frozenset[str]:
+        """The ids of those that concern something of a log source."""
+        rules = self._engine(source).rules if self.all else {}
+        return frozenset(each.id for each in self.all if concerns(each) and each.id in rules)
+
+    def passing(self, source: LogSource, line: bytes) -> frozenset[str]:
+        """The ids of those that let an event pass. Raises Malformed where a line is none."""
         return frozenset(rule.id for _, rule in self._engine(source).match_lines([line]))
 
     def _engine(self, source: LogSource) -> Engine:
-        """All filters that may concern rules of a log source, as rules of just that."""
+        """All that may concern rules of a log source, as rules of just that."""
         engine = self._engines.get(source)
         if engine is None:
-            rules = [_as_rule(each, source) for each in self._filters]
+            rules = [_as_rule(each, source) for each in self.all]
             engine = self._engines[source] = _small(rules, self._lists, self._pipelines)
             if len(self._engines) > SOURCES:
                 self._engines.popitem(last=False)

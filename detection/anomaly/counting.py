@@ -1,37 +1,30 @@
 """The first half of the stage: each record of events becomes one line of window counts."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from collectors import event, tick
-from collectors.bus.contract import Bus, Malformed, Partition, Record
+from collectors.bus.contract import Bus, Consumer, Malformed, Partition, Position, Record
 from collectors.bus.outbox import Letter, Outbox
 from collectors.event import Soc
 from collectors.logsource import LogSource
 from detection.alert import Alert
 from detection.anomaly.budget import Purse
+from detection.anomaly.in_force import InForce, Policies
 from detection.anomaly.library import ALERTS, KINDS, Watched, library
 from detection.anomaly.part import Part, encode
 from detection.anomaly.profile import Observe, observer
 from detection.anomaly.window import Window, to_bytes
-from detection.policy import Policy, State
 from detection.tally import moment
-from detection.unusual import RULE, VIEWS
 
 BEHAVIOUR = "behaviour."
 
 
-class Policies(Protocol):
-    """Every version of every tenant's policy that was ever announced. May raise Overloaded."""
-
-    def policy(self, tenant: str, version: int) -> Policy:
-        """One version. Raises KeyError for one that never was."""
-
-
 class Counting:
-    """Handler of the group `anomaly` (see collectors.bus.loop); keeps nothing between records."""
+    """Handler of the group `anomaly` (see collectors.bus.loop); keeps only the policy in force."""
 
     def __init__(
         self,
@@ -39,16 +32,25 @@ class Counting:
         *,
         policies: Policies,
         purse: Callable[[str], Purse],
+        pipelines: Sequence[Path] = (),
         watched: Sequence[Watched] | None = None,
     ) -> None:
         """`purse` is what a tenant may spend on alerts; it travels with the counts, so that a
         rebuild sees the same."""
         self._producer = bus.producer()
         self._outbox = Outbox(self._producer)
-        self._policies = policies
+        self._in_force = InForce(policies, pipelines)
         self._purse = purse
         self._watched = library() if watched is None else watched
         self._watching: dict[tuple[str, tuple[str, ...]], tuple[tuple[Watched, Observe], ...]] = {}
+
+    def assigned(self, consumer: Consumer, positions: Mapping[Partition, Position | None]) -> None:  # noqa: ARG002
+        """Go on with the policy that was in force at the stored position."""
+        self._in_force.assigned(positions)
+
+    def revoked(self, partitions: frozenset[Partition]) -> None:
+        """Forget what is in force there."""
+        self._in_force.revoked(partitions)
 
     def handle(self, records: Sequence[Record]) -> None:
         """Count the events of each record; detection sets aside the lines that are none."""
@@ -62,9 +64,9 @@ class Counting:
         """Send the counts. Raises Overloaded and keeps them then."""
         self._outbox.flush()
 
-    def note(self, partition: Partition) -> str:  # noqa: ARG002 - the loop's contract
-        """Nothing: a line names its record, so a repeat is known."""
-        return ""
+    def note(self, partition: Partition) -> str:
+        """The version of the policy in force; a line names its record, so a repeat is known."""
+        return self._in_force.note(partition)
 
     def close(self) -> None:
         """Let go of the bus."""
@@ -82,7 +84,7 @@ class Counting:
             share=purse.share,
         )
         if record.kind == "policy":
-            off = self._turned_off(record.value, tenant)
+            off = self._in_force.change(record, tenant)
             return None if off is None else msgspec.structs.replace(place, off=off)
         if record.kind == tick.KIND:
             return _ticked(place, record)
@@ -91,7 +93,8 @@ class Counting:
         read = _alerts if topic == "alerts" else _events
         heard: dict[str, dict[str, float]] = {}
         windows: dict[tuple[str, str, float], Window] = {}
-        for fields, soc in read(record.value, tenant):
+        value = record.value if topic == "alerts" else self._in_force.left(record, tenant)
+        for fields, soc in read(value, tenant):
             time = moment(soc.time)
             for profile in self._count(windows, fields, soc, time):
                 sources = heard.setdefault(profile, {})
@@ -134,18 +137,6 @@ class Counting:
             found = tuple((each, observer(each.profile, tenant)) for each in fitting)
             self._watching[tenant, logsources] = found
         return found
-
-    def _turned_off(self, value: bytes, tenant: str) -> list[str] | None:
-        """The views that make no alerts under a policy; None where it was never announced so."""
-        try:
-            policy = msgspec.json.decode(value, type=Policy)
-            known = self._policies.policy(tenant, policy.version)
-        except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
-            return None
-        if policy != known:
-            return None
-        states = policy.states
-        return [view for view in VIEWS if states.get(RULE + view, State.ALERT) is not State.ALERT]
 
 
 def _ticked(place: Part, record: Record) -> Part | None:

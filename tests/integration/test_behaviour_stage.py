@@ -9,18 +9,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from collectors.bus.contract import Partition, Position, Record
 from collectors.bus.embedded import EmbeddedBus
 from detection.alert import Alert
 from detection.anomaly import going_back
 from detection.anomaly.artefacts import Artefacts
 from detection.anomaly.checkpoint import CheckpointFiles
+from detection.anomaly.in_force import InForce
 from detection.anomaly.shelf import Shelf
 from detection.anomaly.tenant import Kept
+from detection.own_rules import check_exception
 from detection.policy import Policy, State
 from detection.unusual import RULE, VIEWS
 from tests.behaviour import (
     KEY,
     Clock,
+    Policies,
     behaviour,
     counting,
     days,
@@ -186,6 +190,47 @@ def test_views_that_a_tenant_turned_off_raise_no_alerts(
     watch(bus, tmp_path)
 
     assert said(bus) == {}
+
+
+EXCEPTION = """title: A lab where anything goes
+logsource: {{product: windows}}
+filter:
+    rules: {rules}
+    lab: {{Computer: 'ws-03.*'}}
+    condition: not lab
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "alerts"), [("any", 0), ("[unusual-novelty]", 0), (f"[{'0' * 8}]", 1)]
+)
+def test_an_exception_is_for_unusual_behaviour_too_where_it_names_it_or_any_rule(
+    bus: EmbeddedBus, clock: Clock, tmp_path: Path, rules: str, alerts: int
+) -> None:
+    policy = Policy(tenant="council", version=1, filters={"lab": EXCEPTION.format(rules=rules)})
+    assert check_exception("lab", policy.filters["lab"], {}) == []
+    _announce(bus, policy)
+    publish(bus, clock, iter(office()), "council")
+    work(bus, counting(bus, policy), "events.")
+
+    watch(bus, tmp_path)
+
+    assert len(said(bus)) == alerts
+
+
+def test_a_stage_that_begins_again_knows_the_exceptions_in_force_there() -> None:
+    policy = Policy(tenant="council", version=7, filters={"lab": EXCEPTION.format(rules="any")})
+    place, quarters = Partition("events.council", 0), office()
+    record = Record(partition=place, offset=1, time=0.0, value=b"\n".join(quarters[PLANTED][1]))
+    first, second = InForce(Policies(policy)), InForce(Policies(policy))
+    told = Record(partition=place, offset=0, time=0.0, value=msgspec.json.encode(policy))
+    first.change(told, "council")
+
+    second.assigned({place: Position(1, first.note(place))})
+
+    assert b"dump" in record.value
+    assert b"dump" not in second.left(record, "council")
+    assert second.left(record, "council") == first.left(record, "council")
 
 
 def test_a_policy_that_was_never_announced_turns_nothing_off(
