@@ -38,23 +38,48 @@ def replay(
     scores: Annotated[
         Path | None, typer.Option("--scores", help="Write every closed window's scores here.")
     ] = None,
+    prior: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--prior",
+            help="Habits of another organisation, to help out on the first day; three or more.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+        ),
+    ] = None,
+    habits: Annotated[
+        Path | None,
+        typer.Option("--habits", help="Write here what would be lent to others' first day."),
+    ] = None,
     names: Annotated[
         str, typer.Option("--map", help="time=FIELD,… where fields are called otherwise.")
     ] = "",
 ) -> None:
     """Run files through the anomaly model in the order of event time; prints a line an alert."""
     from collectors.bus.contract import Malformed
+    from detection.anomaly.prior import encode
     from detection.anomaly.profile import load
     from detection.anomaly.reading import pairs
-    from detection.anomaly.replay import Replay, read_verdicts
+    from detection.anomaly.replay import Replay, read_prior, read_verdicts
     from detection.anomaly.replay import replay as run
 
     try:
         said = read_verdicts(verdicts) if verdicts else []
-        replayed = Replay(tenant, load(profile), budget=budget, names=pairs(names), verdicts=said)
+        watched = load(profile)
+        replayed = Replay(
+            tenant,
+            watched,
+            budget=budget,
+            names=pairs(names),
+            verdicts=said,
+            prior=read_prior(prior, watched) if prior else None,
+        )
         with contextlib.ExitStack() as stack:
             written = stack.enter_context(scores.open("wb")) if scores else None
             run(replayed, files, sys.stdout.buffer, written, sys.stderr)
+        if habits is not None:
+            habits.write_bytes(encode(replayed.habits()))
     except BrokenPipeError:  # whoever reads the alerts has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (Malformed, ValueError) as error:

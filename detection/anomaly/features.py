@@ -1,6 +1,7 @@
 """How unusual a closed window is for its entity and among all of them, in numbers."""
 
 import math
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from detection.anomaly.state import DAY, HALF_LIFE, Entity, Known, Moments, State, key_of
@@ -17,6 +18,9 @@ STRANGER: Final = 4.0
 HOURS: Final = 168.0
 WEEKS: Final = 336
 """Hours of the two weeks that a calendar knows, in term and between terms."""
+
+Weigh = Callable[[int, int], float]
+"""How much of the surprise of a value that is new to an entity is believed, by facet and key."""
 
 
 class Evidence(NamedTuple):
@@ -61,8 +65,12 @@ def measured(facets: int) -> int:
     return 3 + 2 * facets
 
 
-def measure(done: Behaviour, state: State, hour: int) -> Measured:
-    """Compare a window with what was known before it."""
+def measure(done: Behaviour, state: State, hour: int, weigh: Weigh | None = None) -> Measured:
+    """Compare a window with what was known before it.
+
+    With `weigh`, which knows what is common elsewhere, an entity's very first window can show new
+    things too.
+    """
     entity = state.entities.get(done.entity)
     peers = len(state.entities) - (entity is not None)
     age = _effective_days(done.end - state.first)
@@ -81,9 +89,11 @@ def measure(done: Behaviour, state: State, hour: int) -> Measured:
             quantities += (None, None)
             continue
         found = _values(index, counts, entity, state, peers, age)
+        if weigh is not None:
+            found = [_weighed(each, weigh) for each in found]
         evidence += found
         mean, ratio = _averages(found)
-        features += _facet(found, known=entity is not None)
+        features += _facet(found, known=entity is not None or weigh is not None)
         features.append(trust * _deviation(mean, entity, state, len(quantities)))
         features.append(trust * _deviation(ratio, entity, state, len(quantities) + 1))
         quantities += (mean, ratio)
@@ -136,6 +146,13 @@ def _values(
             )
         )
     return found
+
+
+def _weighed(each: Evidence, weigh: Weigh) -> Evidence:
+    if each.mine:
+        return each
+    weight = weigh(each.facet, key_of(each.value))
+    return each._replace(own=each.own * weight, all=each.all * weight)
 
 
 def _backed_off(count: float, total: float, kinds: int, other: float) -> float:

@@ -129,8 +129,18 @@ class Scorer:
         raw = _raw(rows, self.model.features, self._walker, self.model.facets)
         p = _p(self.model, batch, raw)
         margin = np.log10(np.asarray(self.model.thresholds)) - np.log10(p)
-        combined = np.minimum(1.0, (p / np.asarray(self.model.shares)).min(axis=1))
-        return Scores(raw, p, margin, combined)
+        return Scores(raw, p, margin, combined(p, self.model.shares))
+
+
+def combined(p: Floats, shares: Sequence[float]) -> Floats:
+    """What a row of p-values, one a view, amounts to."""
+    least: Floats = np.minimum(1.0, (p / np.asarray(shares)).min(axis=1))
+    return least
+
+
+def limits(budget: float, shares: Sequence[float], per_day: float) -> list[float]:
+    """Each view's share of what ordinary days may cost, as a p-value of their windows."""
+    return [min(STRICT, QUIET * budget * share / per_day) for share in shares]
 
 
 def _reference(past: Sequence[Past], profile: Profile) -> Sequence[Past]:
@@ -180,13 +190,10 @@ def _thresholds(
     """Each view's share of what ordinary days may cost, as a p-value."""
     if not profile.timed:
         return [UNTIMED * share for share in shares]
-    per_day = windows / max(days, 1e-9)
+    by_day = limits(budget, shares, windows / max(days, 1e-9))
     return [
-        min(
-            STRICT,
-            budget * share / entities if view in STANDING else QUIET * budget * share / per_day,
-        )
-        for view, share in zip(VIEWS, shares, strict=True)
+        min(STRICT, budget * share / entities) if view in STANDING else limit
+        for view, share, limit in zip(VIEWS, shares, by_day, strict=True)
     ]
 
 

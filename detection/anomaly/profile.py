@@ -1,5 +1,6 @@
 """What is watched in a log source, read from a profile, and an event as the profile sees it."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -94,6 +95,12 @@ def read(text: bytes, name: str) -> Profile:
         facets=tuple(_facet(*item) for item in given.facets.items()),
         bytes=given.bytes,
     )
+
+
+def schema(profile: Profile) -> str:
+    """A digest of what a profile counts: other facets, other model."""
+    text = msgspec.json.encode((profile.kind, profile.window, profile.facets, profile.bytes))
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 class _Events(msgspec.Struct, forbid_unknown_fields=True):

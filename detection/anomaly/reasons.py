@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -15,6 +16,13 @@ NAMED: Final = 3
 """Values that a sentence names."""
 
 
+class Whose(StrEnum):
+    """Whose windows one is compared with."""
+
+    OWN = "of this tenant's windows"
+    OTHERS = "ordinary windows of other organisations"
+
+
 class Reason(msgspec.Struct, frozen=True):
     """What one view saw."""
 
@@ -24,7 +32,7 @@ class Reason(msgspec.Struct, frozen=True):
     value: str = ""
     """The value that says most, and its facet."""
     rarity: int = 1
-    """1 in so many of the tenant's windows is as unusual."""
+    """1 in so many of the windows that it was compared with is as unusual."""
     holders: int = 0
     """Of `peers` other entities, those that have shown the value too."""
     peers: int = 0
@@ -33,15 +41,21 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 def reason(
-    view: View, done: Behaviour, measured: Measured, profile: Profile, p: float, windows: int
+    view: View,
+    done: Behaviour,
+    measured: Measured,
+    profile: Profile,
+    p: float,
+    windows: int,
+    whose: Whose = Whose.OWN,
 ) -> Reason:
     """The sentence of one view, and the value that it names first."""
     rarity = max(1, min(windows, round(1.0 / p)))
     top = _top(view, measured.evidence)
     seen = _seen(view, done, top, profile)
-    rare = f"as unusual as 1 in {rarity:,} of this tenant's windows"
+    rare = f"as unusual as 1 in {rarity:,} {whose}"
     if rarity == windows:
-        rare = f"more unusual than any of this tenant's last {windows:,} windows"
+        rare = f"more unusual than any of {windows:,} {whose}"
     if not top:
         return Reason(view, f"{seen}; {rare}", rarity=rarity, peers=measured.peers)
     best = top[0]

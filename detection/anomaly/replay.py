@@ -14,7 +14,8 @@ import msgspec
 
 from collectors.bus.contract import Malformed
 from collectors.codec import dumps
-from detection.anomaly.profile import Observation, Profile, observer
+from detection.anomaly.prior import FEWEST, Habits, Prior, decode_habits, lend
+from detection.anomaly.profile import Observation, Profile, observer, schema
 from detection.anomaly.reading import read
 from detection.anomaly.watch import Judged, Watch
 from detection.anomaly.window import Window, Windows
@@ -56,12 +57,16 @@ class Replay:
         budget: float,
         names: Mapping[str, str] | None = None,
         verdicts: Iterable[Verdict] = (),
+        prior: Prior | None = None,
     ) -> None:
+        """`prior` is what others lend to the first day."""
         self.profile = profile
         self.counts = Counts()
         self._names = names or {}
         self._observe = observer(profile, tenant)
         self.watch = Watch(tenant, profile, budget=budget, verdicts=_said(verdicts))
+        if prior is not None:
+            self.watch.borrow(prior)
         self._numbers: Counter[str] = Counter()
         self._numbered = False
 
@@ -74,6 +79,15 @@ class Replay:
                     self.counts.windows += 1
                     self.counts.alerts += judged.alert
                     yield judged
+
+    def habits(self) -> Habits:
+        """What the files teach that could be lent to others. Raises Malformed for too few."""
+        self.watch.refit()
+        model = self.watch.kept.model
+        found = self.watch.habits(model) if model is not None else None
+        if found is None:
+            raise Malformed("expected a day and a half of events and 50 windows to have habits")
+        return found
 
     def line(self, judged: Judged) -> bytes:
         """A judged window as `replay` prints it."""
@@ -199,6 +213,26 @@ def read_verdicts(path: Path) -> list[Verdict]:
             raise Malformed(f"{path}:{number}: expected a verdict: {error}") from error
         found.append(verdict)
     return found
+
+
+def read_prior(paths: Sequence[Path], profile: Profile) -> Prior:
+    """What others lend, from files of their habits; replay writes such.
+
+    Raises Malformed, which names the file, for anything else, OSError where it can't be read.
+    """
+    found = []
+    for path in paths:
+        try:
+            habits = decode_habits(path.read_bytes())
+        except ValueError as error:
+            raise Malformed(f"{path}: {error}") from error
+        if habits.schema != schema(profile):
+            raise Malformed(f"{path}: habits of other facets than {profile.name} has")
+        found.append(habits)
+    prior = lend(found)
+    if prior is None:
+        raise Malformed(f"expected the habits of at least {FEWEST} others, got {len(found)}")
+    return prior
 
 
 def replay(

@@ -1,6 +1,5 @@
 """Models on their way to disk and back: what the night fitted, what an operator goes back to."""
 
-import hashlib
 from datetime import UTC, datetime
 
 import msgspec
@@ -9,7 +8,7 @@ from collectors.bus.contract import Malformed
 from detection.anomaly.artefacts import Artefacts, Manifest
 from detection.anomaly.model import Model
 from detection.anomaly.nights import Compared, Fitted
-from detection.anomaly.profile import Profile
+from detection.anomaly.profile import Profile, schema
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Model).decode
@@ -99,9 +98,3 @@ def _numbers(compared: Compared | None) -> dict[str, float]:
         return {}
     before, tonight = float(compared.before), float(compared.tonight)
     return {"before": before, "tonight": tonight, "agreement": compared.agreement}
-
-
-def schema(profile: Profile) -> str:
-    """A digest of what a profile counts: other facets, other model."""
-    text = msgspec.json.encode((profile.kind, profile.window, profile.facets, profile.bytes))
-    return hashlib.sha256(text).hexdigest()[:16]

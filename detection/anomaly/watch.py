@@ -10,14 +10,16 @@ from detection.anomaly import state as states
 from detection.anomaly.budget import Gate, Ledger, Standing
 from detection.anomaly.features import Measured, measure, measured
 from detection.anomaly.model import Model, Past, Scorer
+from detection.anomaly.prior import Borrowed, Habits, Prior, habits_of
 from detection.anomaly.profile import Profile
-from detection.anomaly.reasons import Reason, keys, reason
+from detection.anomaly.reasons import Reason, Whose, keys, reason
 from detection.anomaly.state import DAY, State
 from detection.anomaly.views import SHARES, VIEWS, View
 from detection.anomaly.window import Behaviour, Window, close
 
 LEARNING: Final = DAY
-"""Seconds of history before a tenant's own model alerts."""
+"""Seconds of history before a tenant's own model alerts; until then what others lend judges."""
+HOUR: Final = 3600.0
 REFIT: Final = 50
 """Windows between two fits where windows have no time."""
 
@@ -59,6 +61,14 @@ class Judged(NamedTuple):
         return self.standing in (Standing.OPENS, Standing.SPEAKS)
 
 
+class _By(NamedTuple):
+    """What windows are judged by."""
+
+    version: str
+    windows: int
+    whose: Whose
+
+
 class Kept(msgspec.Struct):
     """All that outlives a restart."""
 
@@ -68,6 +78,8 @@ class Kept(msgspec.Struct):
     model: Model | None
     day: int
     count: int
+    prior: Prior | None = None
+    """What others lend, for the first day."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -121,6 +133,7 @@ class Watch:
             kept = Kept(state, Gate(), [], None, 0, 0)
         self.kept = kept
         self._scorer = Scorer(kept.model) if kept.model else None
+        self._borrowed = Borrowed(kept.prior) if kept.prior else None
         self._verdicts = verdicts or {}
 
     def closed(self, windows: Sequence[Window]) -> list[Judged]:
@@ -132,26 +145,27 @@ class Watch:
         hours = [self._calendar(each.start) if self.profile.timed else 0 for each in done]
         state = self.kept.state
         seen = [measure(each, state, hour) for each, hour in zip(done, hours, strict=True)]
-        judged = self._placed(self._judge(done, seen))
-        for each, hour in zip(judged, hours, strict=True):
-            self._learn(each, hour)
+        judged = self._placed(self._judge(done, seen, hours))
+        for each, numbers, hour in zip(judged, seen, hours, strict=True):
+            self._learn(each, numbers, hour)
         return judged
 
     def _close(self, window: Window) -> Behaviour:
         entity = self.kept.state.entities.get(window.entity)
         return close(window, self.profile, entity.last if entity else None)
 
-    def _learn(self, judged: Judged, hour: int) -> None:
+    def _learn(self, judged: Judged, seen: Measured, hour: int) -> None:
+        """`seen` is without what others lend: nothing of theirs becomes part of what is known."""
         done, kept = judged.behaviour, self.kept
         attack = self._verdicts.get((done.entity, done.start))
         if attack:
             return
-        states.learn(kept.state, done, judged.measured.quantities, hour)
+        states.learn(kept.state, done, seen.quantities, hour)
         kept.past.append(
             Past(
                 done.end,
                 done.entity,
-                judged.measured.features,
+                seen.features,
                 -1.0 if attack is False else judged.score,
             )
         )
@@ -176,6 +190,23 @@ class Watch:
             each for each in kept.past if each.entity != entity or not since < each.end <= until
         ]
 
+    def habits(self, model: Model) -> Habits | None:
+        """What could be lent to others' first day, with tonight's model; None while too young."""
+        return habits_of(self.kept.state, self.kept.past, model, self.profile)
+
+    @property
+    def wants_prior(self) -> bool:
+        """Whether its first day is not over, and nothing is lent to it yet."""
+        kept = self.kept
+        latest = kept.past[-1].end if kept.past else kept.state.first
+        return self.profile.timed and kept.prior is None and not self._over(latest)
+
+    def borrow(self, prior: Prior) -> None:
+        """Judge the first day by what others lend, if one is wanted and of this profile."""
+        if self.wants_prior and len(prior.facets) == len(self.profile.facets):
+            self.kept.prior = prior
+            self._borrowed = Borrowed(prior)
+
     def judge_by(self, model: Model) -> None:
         """Go on with another model, until a night's is accepted."""
         self.kept.model = model
@@ -195,29 +226,40 @@ class Watch:
             kept.model = self._accept(tonight, kept.model)
             self._scorer = Scorer(kept.model)
 
-    def _judge(self, done: Sequence[Behaviour], seen: Sequence[Measured]) -> list[Judged]:
-        if self._scorer is None:
+    def _judge(
+        self, done: Sequence[Behaviour], seen: Sequence[Measured], hours: Sequence[int]
+    ) -> list[Judged]:
+        learning, lent = not self._over(done[0].end), self._borrowed
+        if learning and lent is not None:
+            seen = [
+                measure(each, self.kept.state, hour, lent.weigh)
+                for each, hour in zip(done, hours, strict=True)
+            ]
+            budget, per_day = self.budget * self.share, self._per_day(done[0])
+            scores = lent.score(_rows(done, seen), self.shares, budget, per_day)
+            by = _By(lent.prior.version, lent.prior.windows, Whose.OTHERS)
+        elif self._scorer is not None:
+            model = self._scorer.model
+            scores = self._scorer.score(_rows(done, seen))
+            by = _By(model.version, model.windows, Whose.OWN)
+        else:
             return [_unjudged(each, numbers) for each, numbers in zip(done, seen, strict=True)]
-        batch = [
-            Past(each.end, each.entity, numbers.features)
-            for each, numbers in zip(done, seen, strict=True)
-        ]
-        scores = self._scorer.score(batch)
-        rows = zip(
-            done,
-            seen,
+        numbers = zip(
             scores.raw.tolist(),
             scores.p.tolist(),
             scores.margin.tolist(),
             scores.combined.tolist(),
             strict=True,
         )
-        return [self._judged(*row) for row in rows]
+        rows = zip(done, seen, numbers, strict=True)
+        return [self._judged(each, what, by, learning, *row) for each, what, row in rows]
 
     def _judged(
         self,
         done: Behaviour,
         seen: Measured,
+        by: _By,
+        learning: bool,
         raw: list[float],
         p: list[float],
         margin: list[float],
@@ -228,7 +270,6 @@ class Watch:
             VIEWS[view] for view in order if margin[view] >= 0.0 and VIEWS[view] not in self.off
         )
         by_view = dict(zip(VIEWS, p, strict=True))
-        windows = self._scorer.model.windows if self._scorer else 1
         return Judged(
             behaviour=done,
             measured=seen,
@@ -238,21 +279,30 @@ class Watch:
             p=combined,
             views=past,
             reasons=tuple(
-                reason(view, done, seen, self.profile, by_view[view], windows) for view in past
+                reason(view, done, seen, self.profile, by_view[view], by.windows, by.whose)
+                for view in past
             ),
             standing=Standing.NOTHING,
-            model=self._scorer.model.version if self._scorer else "",
-            windows=windows,
-            learning=self._learning(done),
+            model=by.version,
+            windows=by.windows,
+            learning=learning,
         )
 
-    def _learning(self, done: Behaviour) -> bool:
-        return self.profile.timed and done.end - self.kept.state.first < LEARNING
+    def _over(self, time: float) -> bool:
+        """Whether the first day, of event time, is over."""
+        first = self.kept.state.first
+        return not self.profile.timed or (bool(first) and time - first >= LEARNING)
+
+    def _per_day(self, done: Behaviour) -> float:
+        """How many windows a first day seems to have, from those so far."""
+        so_far = done.end - (self.kept.state.first or done.start)
+        return self.kept.count * DAY / max(so_far, HOUR)
 
     def _placed(self, judged: list[Judged]) -> list[Judged]:
         """What each is to people; of those that end together the most unusual asks first."""
+        lent = self._borrowed is not None
         best = sorted(
-            (at for at, each in enumerate(judged) if each.views and not each.learning),
+            (at for at, each in enumerate(judged) if each.views and (lent or not each.learning)),
             key=lambda at: (-judged[at].score, judged[at].behaviour.entity),
         )
         for at in best:
@@ -276,6 +326,13 @@ class Watch:
         if not new or standing in (Standing.OPENS, Standing.SPEAKS):
             gate.told(done.entity, reasons, done.end)
         return standing
+
+
+def _rows(done: Sequence[Behaviour], seen: Sequence[Measured]) -> list[Past]:
+    return [
+        Past(each.end, each.entity, numbers.features)
+        for each, numbers in zip(done, seen, strict=True)
+    ]
 
 
 def _unjudged(done: Behaviour, seen: Measured) -> Judged:

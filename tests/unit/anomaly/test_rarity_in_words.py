@@ -17,7 +17,7 @@ SEEN = Measured([], [], [Evidence(0, "wipe", 3.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)]
     ("p", "words", "rarity"),
     [
         (0.01, "as unusual as 1 in 100 of this tenant's windows", 100),
-        (1e-9, "more unusual than any of this tenant's last 2,000 windows", 2000),
+        (1e-9, "more unusual than any of 2,000 of this tenant's windows", 2000),
     ],
 )
 def test_a_reason_is_no_rarer_than_its_reference_can_show(
