@@ -34,8 +34,8 @@ UNUSUAL = Counter(
     "Unusual windows: alerted, joined to an open alert, over the budget.",
     ["fate"],
 )
-LATE_PARTS = Counter(
-    "citysoc_behaviour_late_total", "Counts of events that came after their window was closed."
+LATE_EVENTS = Counter(
+    "citysoc_behaviour_late_total", "Events that came after their window was closed."
 )
 EVICTIONS = Counter("citysoc_evictions_total", "Entries dropped from a bounded memory.", ["memory"])
 EVENTS_STORED = Counter("citysoc_events_stored_total", "Events new in the store.")

@@ -1,24 +1,19 @@
-"""The first half of the stage: each record of events becomes one line of window counts."""
+"""The first half of the stage: each record of events becomes one line of what profiles see."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from collectors import event, tick
+from collectors import tick
 from collectors.bus.contract import Bus, Consumer, Malformed, Partition, Position, Record
 from collectors.bus.outbox import Letter, Outbox
-from collectors.event import Soc
-from collectors.logsource import LogSource
-from detection.alert import Alert
 from detection.anomaly.budget import Purse
 from detection.anomaly.in_force import InForce, Policies
-from detection.anomaly.library import ALERTS, KINDS, Watched, library
+from detection.anomaly.library import Watched, library
+from detection.anomaly.lines import Lines
 from detection.anomaly.part import Part, encode
-from detection.anomaly.profile import Observe, observer
-from detection.anomaly.window import Window, to_bytes
-from detection.tally import moment
+from detection.anomaly.profile import Observation
 
 BEHAVIOUR = "behaviour."
 
@@ -41,8 +36,7 @@ class Counting:
         self._outbox = Outbox(self._producer)
         self._in_force = InForce(policies, pipelines)
         self._purse = purse
-        self._watched = library() if watched is None else watched
-        self._watching: dict[tuple[str, tuple[str, ...]], tuple[tuple[Watched, Observe], ...]] = {}
+        self._lines = Lines(library() if watched is None else watched)
 
     def assigned(self, consumer: Consumer, positions: Mapping[Partition, Position | None]) -> None:  # noqa: ARG002
         """Go on with the policy that was in force at the stored position."""
@@ -90,53 +84,16 @@ class Counting:
             return _ticked(place, record)
         if record.kind != "events":
             return None
-        read = _alerts if topic == "alerts" else _events
+        sights = self._lines.alerts if topic == "alerts" else self._lines.events
         heard: dict[str, dict[str, float]] = {}
-        windows: dict[tuple[str, str, float], Window] = {}
+        seen: dict[str, list[Observation]] = {}
         value = record.value if topic == "alerts" else self._in_force.left(record, tenant)
-        for fields, soc in read(value, tenant):
-            time = moment(soc.time)
-            for profile in self._count(windows, fields, soc, time):
+        for source, time, observations in sights(value, tenant):
+            for profile, observation in observations:
+                seen.setdefault(profile, []).append(observation)
                 sources = heard.setdefault(profile, {})
-                sources[soc.source] = max(time, sources.get(soc.source, time))
-        parts: dict[str, list[bytes]] = {}
-        for (profile, _, _), window in sorted(windows.items()):
-            parts.setdefault(profile, []).append(to_bytes(window))
-        return msgspec.structs.replace(place, heard=heard, windows=parts)
-
-    def _count(
-        self,
-        windows: dict[tuple[str, str, float], Window],
-        fields: Mapping[str, Any],
-        soc: Soc,
-        time: float,
-    ) -> Iterator[str]:
-        """Count an event in the windows that it belongs to; yields the profiles that watch it."""
-        for watch, observe in self._watched_by(soc.tenant, soc.logsources):
-            observation = observe(fields, time, int(soc.id[:16], 16))
-            entity = observation and watch.name_of(observation.entity)
-            span = watch.profile.window
-            if observation is None or entity is None or span is None:
-                continue
-            start = time // span * span
-            key = watch.profile.name, entity, start
-            if key not in windows:
-                windows[key] = Window(entity, start, start + span)
-            windows[key].add(observation)
-            yield watch.profile.name
-
-    def _watched_by(
-        self, tenant: str, logsources: tuple[str, ...]
-    ) -> tuple[tuple[Watched, Observe], ...]:
-        found = self._watching.get((tenant, logsources))
-        if found is None:
-            if len(self._watching) > 10_000:
-                self._watching.clear()
-            parsed = [LogSource.parse(each) for each in logsources]
-            fitting = [each for each in self._watched if each.sees(parsed)]
-            found = tuple((each, observer(each.profile, tenant)) for each in fitting)
-            self._watching[tenant, logsources] = found
-        return found
+                sources[source] = max(time, sources.get(source, time))
+        return msgspec.structs.replace(place, heard=heard, seen=seen)
 
 
 def _ticked(place: Part, record: Record) -> Part | None:
@@ -146,37 +103,3 @@ def _ticked(place: Part, record: Record) -> Part | None:
     except Malformed:
         return None
     return msgspec.structs.replace(place, ticks=heard)
-
-
-def _events(value: bytes, tenant: str) -> Iterator[tuple[Mapping[str, Any], Soc]]:
-    for line in value.split(b"\n"):
-        try:
-            fields, soc = event.decode(line)
-        except ValueError:
-            continue
-        if soc.tenant == tenant:
-            yield fields, soc
-
-
-def _alerts(value: bytes, tenant: str) -> Iterator[tuple[Mapping[str, Any], Soc]]:
-    """Alerts of rules as events; our own are left out, lest the stage watch itself."""
-    for line in value.split(b"\n"):
-        try:
-            alert = _decode_alert(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-        if alert.tenant == tenant and alert.unusual is None and alert.entity.kind in _WATCHED:
-            soc = Soc(
-                v=1,
-                id=alert.id,
-                tenant=tenant,
-                source="alerts",
-                received=alert.received,
-                time=alert.first,
-                logsources=(str(ALERTS),),
-            )
-            yield {"rule": alert.rule, "level": alert.level, "entity": alert.entity.name}, soc
-
-
-_decode_alert = msgspec.json.Decoder(Alert).decode
-_WATCHED = frozenset({KINDS["host"]})

@@ -1,12 +1,14 @@
-"""What one record of events says of behaviour: a line on `behaviour.<tenant>`, version 1."""
+"""What one record of events says of behaviour: a line on `behaviour.<tenant>`, version 2."""
 
 import msgspec
 
+from detection.anomaly.profile import Observation
+
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The counts of one record, under its place: taken twice, it is known to be the same."""
+    """What one record shows, under its place: taken twice, it is known to be the same."""
 
-    v: int = msgspec.field(default_factory=lambda: 1)
+    v: int = msgspec.field(default_factory=lambda: 2)
     """Always written: a default value would be left out."""
     topic: str
     """`events` or `alerts`."""
@@ -20,8 +22,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The part of it that thresholds are made for (detection.anomaly.budget)."""
     heard: dict[str, dict[str, float]] = {}
     """By profile and source, the latest time of events, Unix seconds."""
-    windows: dict[str, list[bytes]] = {}
-    """By profile, the parts of windows (detection.anomaly.window)."""
+    seen: dict[str, list[Observation]] = {}
+    """By profile, its events as it sees them."""
     ticks: dict[str, float] = {}
     """By source, when its door would have heard of it, Unix seconds."""
     off: list[str] | None = None
@@ -38,6 +40,6 @@ def decode(line: bytes) -> Part:
         part = _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"expected a part of behaviour: {error}") from error
-    if part.v != 1:
-        raise ValueError(f"expected a part of behaviour, version 1, got {part.v}")
+    if part.v != 2:
+        raise ValueError(f"expected a part of behaviour, version 2, got {part.v}")
     return part

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -59,7 +59,6 @@ class Observation(NamedTuple):
     """Unix seconds of the event; where a source has no time, its number."""
     id: int
     """64 bits of the event's id: the same event again is the same observation."""
-    tenant: str
     entity: str
     values: tuple[str | None, ...]
     """A text for each facet, None where the event has none; of `follows` only this event's own."""
@@ -145,46 +144,62 @@ def _facet(name: str, written: str | list[str] | _Follows) -> Facet:
 Observe = Callable[[Mapping[str, Any], float, int], Observation | None]
 
 
-def observer(profile: Profile, tenant: str) -> Observe:
+def observer(profile: Profile) -> Observe:
     """Makes the function that turns an event's fields, time and id into an observation.
 
     It gives None where the event does not name its entity or shows no facet at all.
     """
-    facets = [facet.fields for facet in profile.facets]
-    entity_field, bytes_field = profile.entity, profile.bytes
+    names = fields_of(profile)
+    place = names.index
+    entity_at = place(profile.entity)
+    size_at = place(profile.bytes) if profile.bytes else None
+    places = [tuple(map(place, facet.fields)) for facet in profile.facets]
 
     def observe(fields: Mapping[str, Any], time: float, identity: int) -> Observation | None:
-        entity = text_of(fields, entity_field)
+        texts = [text_of(fields, name) for name in names]
+        entity = texts[entity_at]
         if entity is None:
             return None
-        values = tuple([_value(fields, names) for names in facets])
+        values = tuple([_value(texts, facet) for facet in places])
         if not any(values):
             return None
-        size = _number(fields, bytes_field) if bytes_field else 0.0
-        return Observation(time, identity, tenant, entity, values, size)
+        size = 0.0 if size_at is None else _number(texts[size_at])
+        return Observation(time, identity, entity, values, size)
 
     return observe
 
 
+def fields_of(profile: Profile) -> list[str]:
+    """Every field that a profile looks at, once."""
+    facets = [name for facet in profile.facets for name in facet.fields]
+    sizes = [profile.bytes] if profile.bytes else []
+    return list(dict.fromkeys([profile.entity, *facets, *sizes]))
+
+
 def text_of(fields: Mapping[str, Any], name: str) -> str | None:
-    """A field's value as text, None where there is none; `a.b` is looked up within `a` too."""
+    """A field's value as legible text, None where there is none; `a.b` may be `b` within `a`."""
     value = fields.get(name)
-    if value is None and "." in name:
-        value = _within(fields, name)
-    if value is None:
-        return None
-    if type(value) is not str:
+    if value.__class__ is not str:
+        if value is None and "." in name:
+            value = _within(fields, name)
+        if value is None:
+            return None
         value = _spelt(value)
-    return None if value in ABSENT else value[:MAX_TEXT]
-
-
-def _value(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
-    if len(names) == 1:
-        return text_of(fields, names[0])
-    texts = [text_of(fields, name) for name in names]
-    if not any(texts):
+    if value in ABSENT:
         return None
-    return " ".join([text or "-" for text in texts])
+    if len(value) > MAX_TEXT or not value.isascii():
+        # a lone surrogate is nothing that could be written down
+        value = value[:MAX_TEXT].encode("utf-8", "replace").decode()
+    return value
+
+
+def _value(texts: Sequence[str | None], places: tuple[int, ...]) -> str | None:
+    if len(places) == 1:
+        return texts[places[0]]
+    found = [texts[place] for place in places]
+    if not any(found):
+        return None
+    return " ".join([text or "-" for text in found])
 
 
 def _within(fields: Mapping[str, Any], name: str) -> Any:
@@ -197,6 +212,8 @@ def _within(fields: Mapping[str, Any], name: str) -> Any:
 
 
 def _spelt(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, list):
         return ",".join(sorted(map(str, value)))
     if isinstance(value, bool):
@@ -204,8 +221,7 @@ def _spelt(value: Any) -> str:
     return str(value)
 
 
-def _number(fields: Mapping[str, Any], name: str) -> float:
-    text = text_of(fields, name)
+def _number(text: str | None) -> float:
     try:
         number = float(text) if text else 0.0
     except ValueError:

@@ -63,7 +63,7 @@ class Replay:
         self.profile = profile
         self.counts = Counts()
         self._names = names or {}
-        self._observe = observer(profile, tenant)
+        self._observe = observer(profile)
         self.watch = Watch(tenant, profile, budget=budget, verdicts=_said(verdicts))
         if prior is not None:
             self.watch.borrow(prior)
@@ -163,7 +163,7 @@ def _closing(
         if span is not None and observation.time >= latest:
             yield from windows.close(observation.time // span * span)
             latest = (observation.time // span + 1) * span
-        filled = windows.add(observation)
+        filled = windows.add(*observation)
         if filled is not None:
             yield [filled]
     yield from windows.close(float("inf"))

@@ -15,12 +15,15 @@ from detection.anomaly.library import Watched
 from detection.anomaly.model import Model
 from detection.anomaly.nights import Compared, Fitted, Nights
 from detection.anomaly.part import Part
+from detection.anomaly.profile import Observation
 from detection.anomaly.timing import Timing
 from detection.anomaly.watch import Calendar, Judged, Watch
 from detection.anomaly.watch import Kept as KeptWatch
-from detection.anomaly.window import Window, Windows
+from detection.anomaly.window import Windows
 
 DEFAULT_BUDGET: Final = 2.0
+FORGET: Final = 3600.0
+"""Seconds of event time between two looks for what can be forgotten."""
 INCIDENT: Final = 3.0
 """How many times a day's budget of alerts is wanted when that must be an attack."""
 
@@ -94,7 +97,7 @@ class Running:
         self._windows = Windows(watched.profile)
         list(self._windows.close(kept.closed_to))
         for data in kept.open:
-            self._windows.merge(windows.from_bytes(data))
+            self._windows.restore(windows.from_bytes(data))
         kept.open = []
         self.watch = Watch(
             tenant,
@@ -107,24 +110,26 @@ class Running:
         kept.watch = self.watch.kept
         self.fitted: list[Fitted] = []
 
-    def merge(self, part: Window) -> None:
-        """Take in a part; one of a window that was closed already is late, and left out."""
-        if part.end <= self.kept.closed_to:
-            metrics.LATE_PARTS.inc()
-        self._windows.merge(part)
+    def see(self, observations: Iterable[Observation]) -> None:
+        """Count events; those of a window that was closed already are late, and left out."""
+        before = self._windows.late
+        for observation in observations:
+            self._windows.add(*observation)
+        metrics.LATE_EVENTS.inc(self._windows.late - before)
 
     def close(self, receipt: float) -> Iterator[Judged]:
         """The windows whose time is over, judged."""
         due = self.kept.timing.advance(receipt) - self._lateness
         if due <= self.kept.closed_to:
             return
-        self.kept.closed_to = due
+        before, self.kept.closed_to = self.kept.closed_to, due
         for together in self._windows.close(due):
             metrics.WINDOWS.inc(len(together))
             for judged in self.watch.closed(together):
                 self.kept.alerting.remember(judged)
                 yield judged
-        self.kept.alerting.forget(due)
+        if before // FORGET < due // FORGET:
+            self.kept.alerting.forget(due)
 
     def _accept(self, tonight: Model, before: Model | None) -> Model:
         """Thresholds stay where they are while an attack is going on."""
@@ -242,11 +247,9 @@ class TenantBehaviour:
         kept.budget, kept.share = part.budget, part.share
         if part.off is not None:
             kept.off = part.off
-        for name, parts in part.windows.items():
+        for name, observations in part.seen.items():
             if name in self._watched:
-                running = self._of(name)
-                for data in parts:
-                    running.merge(windows.from_bytes(data))
+                self._of(name).see(observations)
         for name, sources in part.heard.items():
             for source, latest in sources.items() if name in self._running else ():
                 self._running[name].kept.timing.hear(source, latest, part.time)

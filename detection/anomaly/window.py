@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from detection.anomaly.profile import Observation, Profile
+from detection.anomaly.profile import Profile
 
 KEPT: Final = 256
 """Events of one kind (the same values) that a window keeps; beyond, their number is estimated."""
@@ -25,7 +25,7 @@ class Window:
     """The events of one entity in one window.
 
     Of equal events (same values) those with the smallest ids are kept, so that a flood is bounded
-    and nothing rare is lost in it; merging is associative, order and repeats can't matter.
+    and nothing rare is lost in it; order and repeats can't matter.
     """
 
     __slots__ = ("end", "entity", "kinds", "start")
@@ -36,34 +36,29 @@ class Window:
         self.end = end
         self.kinds: dict[Values, Seen] = {}
 
-    def add(self, observation: Observation) -> None:
-        """Count an event."""
-        seen = self.kinds.get(observation.values)
+    def add(self, time: float, identity: int, values: Values, size: float) -> None:
+        """Count an event, of `size` bytes; see Observation."""
+        seen = self.kinds.get(values)
         if seen is None:
-            seen = self.kinds[observation.values] = {}
-            self._bound()
-        seen[observation.id] = (observation.time, observation.bytes)
+            self.kinds[values] = {identity: (time, size)}
+            if len(self.kinds) > 2 * MAX_KINDS:
+                self._bound()
+            return
+        seen[identity] = (time, size)
         if len(seen) > 2 * KEPT:
-            self.kinds[observation.values] = _smallest(seen)
-
-    def merge(self, other: "Window") -> None:
-        """Take in what another part counted of the same window."""
-        for values, seen in other.kinds.items():
-            mine = {**self.kinds.get(values, {}), **seen}
-            self.kinds[values] = _smallest(mine) if len(mine) > 2 * KEPT else mine
-        self._bound()
+            self.kinds[values] = _smallest(seen)
 
     def settle(self) -> None:
         """Forget what is over the bounds, so that equal windows are the same bytes."""
-        self._bound(MAX_KINDS)
+        if len(self.kinds) > MAX_KINDS:
+            self._bound()
         for values, seen in self.kinds.items():
             if len(seen) > KEPT:
                 self.kinds[values] = _smallest(seen)
 
-    def _bound(self, most: int = 2 * MAX_KINDS) -> None:
-        if len(self.kinds) > most:
-            kept = sorted(self.kinds, key=_place)[:MAX_KINDS]
-            self.kinds = {values: self.kinds[values] for values in kept}
+    def _bound(self) -> None:
+        kept = sorted(self.kinds, key=_place)[:MAX_KINDS]
+        self.kinds = {values: self.kinds[values] for values in kept}
 
 
 class _Kind(msgspec.Struct, frozen=True, array_like=True):
@@ -85,7 +80,7 @@ _decode = msgspec.msgpack.Decoder(_Written).decode
 
 
 def to_bytes(window: Window) -> bytes:
-    """A window as it travels on `behaviour.<tenant>`; equal windows give equal bytes."""
+    """An open window as a checkpoint keeps it; equal windows give equal bytes."""
     window.settle()
     kinds = []
     for values in sorted(window.kinds, key=_order):
@@ -214,71 +209,68 @@ class Windows:
     def __init__(self, profile: Profile) -> None:
         self._span = profile.window
         self._size = profile.events or 0
-        self._open: dict[tuple[str, float], Window] = {}
+        self._open: dict[float, dict[str, Window]] = {}
+        """By start, those of time by entity."""
         self._filling: dict[str, tuple[Window, set[int]]] = {}
         self._closed_to = float("-inf")
+        self.late = 0
+        """Events that came after their window was closed."""
 
     def __iter__(self) -> Iterator[Window]:
         """The open windows of time, in no order."""
-        return iter(self._open.values())
+        return (window for together in self._open.values() for window in together.values())
 
     def __len__(self) -> int:
-        return len(self._open) + len(self._filling)
+        return sum(map(len, self._open.values())) + len(self._filling)
 
-    def add(self, observation: Observation) -> Window | None:
+    def add(
+        self, time: float, identity: int, entity: str, values: Values, size: float
+    ) -> Window | None:
         """Count an event; gives the window that it filled, where windows are numbers of events.
 
-        An event of a window that was closed already is left out.
+        See Observation. An event of a window that was closed already is left out.
         """
-        if self._span is None:
-            return self._fill(observation)
-        start = observation.time // self._span * self._span
-        window = self._open.get((observation.entity, start))
-        if window is None:
-            if start + self._span <= self._closed_to:
+        span = self._span
+        if span is None:
+            return self._fill(time, identity, entity, values, size)
+        start = time // span * span
+        together = self._open.get(start)
+        if together is None:
+            if start + span <= self._closed_to:
+                self.late += 1
                 return None
-            window = Window(observation.entity, start, start + self._span)
-            self._open[observation.entity, start] = window
-        window.add(observation)
+            together = self._open[start] = {}
+        window = together.get(entity)
+        if window is None:
+            window = together[entity] = Window(entity, start, start + span)
+        window.add(time, identity, values, size)
         return None
 
-    def merge(self, part: Window) -> None:
-        """Take in another part of a window of time."""
-        if part.end <= self._closed_to:
-            return
-        mine = self._open.get((part.entity, part.start))
-        if mine is None:
-            self._open[part.entity, part.start] = part
-        else:
-            mine.merge(part)
+    def restore(self, window: Window) -> None:
+        """Go on with an open window of time."""
+        self._open.setdefault(window.start, {})[window.entity] = window
 
     def close(self, watermark: float) -> Iterator[list[Window]]:
         """The windows that end at or before `watermark`, those of one end together, in order."""
         self._closed_to = max(self._closed_to, watermark)
-        due: dict[float, list[Window]] = {}
-        for window in self._open.values():
-            if window.end <= watermark:
-                due.setdefault(window.end, []).append(window)
-        for end in sorted(due):
-            windows = sorted(due[end], key=lambda window: window.entity)
-            for window in windows:
-                del self._open[window.entity, window.start]
-            yield windows
+        span = self._span or 0.0
+        for start in sorted(start for start in self._open if start + span <= watermark):
+            together = self._open.pop(start)
+            yield [together[entity] for entity in sorted(together)]
 
-    def _fill(self, observation: Observation) -> Window | None:
-        found = self._filling.get(observation.entity)
+    def _fill(
+        self, time: float, identity: int, entity: str, values: Values, size: float
+    ) -> Window | None:
+        found = self._filling.get(entity)
         if found is None:
-            window, ids = Window(observation.entity, observation.time, observation.time), set[int]()
-            self._filling[observation.entity] = window, ids
+            window, ids = Window(entity, time, time), set[int]()
+            self._filling[entity] = window, ids
         else:
             window, ids = found
-        ids.add(observation.id)
-        window.add(observation)
-        window.start, window.end = (
-            min(window.start, observation.time),
-            max(window.end, observation.time),
-        )
+        ids.add(identity)
+        window.add(time, identity, values, size)
+        window.start, window.end = min(window.start, time), max(window.end, time)
         if len(ids) < self._size:
             return None
-        del self._filling[observation.entity]
+        del self._filling[entity]
         return window

@@ -9,8 +9,8 @@ from collectors.event import decode
 from collectors.intake import Identity, Line, admit
 from collectors.logsource import LogSource
 from collectors.route import Route
-from detection.anomaly.counting import _alerts
 from detection.anomaly.library import Watched, library
+from detection.anomaly.lines import Lines
 from detection.anomaly.profile import observer
 from tenants.source_kinds import source_kinds
 
@@ -210,7 +210,7 @@ def test_real_events_fill_every_facet(name: str) -> None:
         format=source_kinds()[kind].format,
         logsources=tuple(map(LogSource.parse, declared)),
     )
-    observe = observer(watched.profile, "council")
+    observe = observer(watched.profile)
 
     batch = admit(
         route,
@@ -243,14 +243,13 @@ def test_alerts_of_rules_fill_every_facet() -> None:
         "hour": "2026-11-24T11", "count": 1, "first": "2026-11-24T11:58:00.000000Z",
         "last": "2026-11-24T11:58:00.000000Z", "received": "2026-11-24T11:58:01.000000Z",
     }  # fmt: skip
-    observe = observer(watched.profile, "council")
 
-    [(fields, _)] = _alerts(json.dumps(alert).encode(), "council")
+    [sight] = Lines([watched]).alerts(json.dumps(alert).encode(), "council")
 
-    observation = observe(fields, 0.0, 1)
-    assert observation is not None
+    [(name, observation)] = sight.observations
+    assert name == "alerts"
     assert all(observation.values)
-    assert watched.name_of(observation.entity) == "ws-04"
+    assert observation.entity == "ws-04"
 
 
 def test_an_alert_of_the_stage_itself_is_not_watched() -> None:
@@ -265,6 +264,4 @@ def test_an_alert_of_the_stage_itself_is_not_watched() -> None:
         },
     }  # fmt: skip
 
-    seen = list(_alerts(json.dumps(alert).encode(), "council"))
-
-    assert seen == []
+    assert list(Lines(library()).alerts(json.dumps(alert).encode(), "council")) == []
