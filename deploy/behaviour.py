@@ -1,12 +1,9 @@
 """The anomaly stage, put together: three loops, one folder, and what settings say of tenants."""
 
 import contextlib
-import os
-import secrets
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -16,6 +13,7 @@ from collectors.bus.loop import Handler
 from collectors.bus.loop import run as run_loop
 from collectors.health import Progress
 from deploy import wiring
+from deploy.installation_key import FOLDER, open_key
 from deploy.refresh import follow, guard
 from deploy.settings import AnomalySettings, Settings
 from detection.anomaly import lessons
@@ -36,9 +34,6 @@ from tenants.triage.unusual import unusual_verdicts
 
 LOG = structlog.get_logger()
 
-FOLDER: Final = "anomaly"
-KEY_FILE: Final = "installation.key"
-KEY_BYTES: Final = 32
 VERDICT_SECONDS: Final = 2.0
 REMEMBERED: Final = timedelta(days=30)
 """How old a verdict may be that a stage brings in when it starts."""
@@ -186,21 +181,6 @@ def carry_verdicts(database: Database, bus: Bus, stop: threading.Event) -> None:
 def open_shelf(settings: Settings) -> Shelf:
     """Where models are kept, under the key that this installation made for itself."""
     return Shelf(Artefacts(settings.data / FOLDER / "models", open_key(settings)))
-
-
-def open_key(settings: Settings) -> bytes:
-    """The installation's key, made the first time it is wanted."""
-    path: Path = settings.data / FOLDER / KEY_FILE
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    return path.read_bytes()
 
 
 def _changed(

@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from deploy.behaviour import FOLDER, open_shelf
+from deploy.behaviour import open_shelf
+from deploy.installation_key import FOLDER
 from deploy.settings import Settings
 from detection.anomaly.checkpoint import CheckpointFiles
 from detection.anomaly.library import library

@@ -110,6 +110,8 @@ class TenantAnomalySettings(_Section):
     budget: Annotated[float, Field(ge=0, le=1000)] | None = None
     contributes: bool = True
     """Whether other tenants' first day may be helped by what is common here too."""
+    pseudonyms: bool = False
+    """Whether people of other tenants, the SOC's too, see pseudonyms for names, and no events."""
     calendar: CalendarSettings = CalendarSettings()
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import URL
 from collectors.bus.contract import Bus, Overloaded, Retention
 from collectors.bus.embedded import EmbeddedBus
 from collectors.health import Progress
+from deploy.installation_key import open_key
 from deploy.refresh import follow, guard
 from deploy.rule_sets import InstalledRuleSets, Places
 from deploy.settings import Settings, Unset
@@ -27,6 +28,7 @@ from tenants.api.app import create_app
 from tenants.console.app import create_console
 from tenants.database import Database
 from tenants.policies import RuleText
+from tenants.pseudonyms import Pseudonyms
 from tenants.registry import DAY, Registry, topic_plan
 from tenants.services import Services
 from tenants.source_kinds import Endpoints
@@ -159,6 +161,12 @@ def follow_assets(registry: Registry, stop: threading.Event) -> AddAsset:
     return enricher
 
 
+def pseudonyms(settings: Settings) -> Pseudonyms:
+    """For the tenants that want others to see these in place of names."""
+    named = [tenant for tenant, said in settings.anomaly.tenants.items() if said.pseudonyms]
+    return Pseudonyms(open_key(settings), named)
+
+
 def serve_app(
     settings: Settings, database: Database, progress: Progress, stop: threading.Event
 ) -> None:
@@ -177,6 +185,7 @@ def serve_app(
         reasons=told.reasons,
         needs=told.needs,
         budget=settings.anomaly.budget,
+        pseudonyms=pseudonyms(settings),
     )
     config = uvicorn.Config(
         create_app(services, pages=create_console(services)),

@@ -11,6 +11,7 @@ from tenants.access import Invalid, Principal
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
 from tenants.onboarding import visible_tenant
+from tenants.pseudonyms import NO_PSEUDONYMS, Pseudonyms
 from tenants.registry import Registry, touch
 
 SHOWN = 10
@@ -20,16 +21,25 @@ SHOWN = 10
 class AssetBook:
     """Bound to one person; SOC staff and the tenant's own partners keep the register."""
 
-    def __init__(self, database: Database, principal: Principal, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        principal: Principal,
+        *,
+        pseudonyms: Pseudonyms = NO_PSEUDONYMS,
+        clock: Clock = utc_now,
+    ) -> None:
         self._database = database
         self._principal = principal
+        self._pseudonyms = pseudonyms
         self._clock = clock
 
     def assets(self, tenant: str) -> Sequence[Asset]:
         """By kind and name. Raises NotFound."""
         with self._database.read(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
-        return Registry(self._database).assets(tenant)
+        found = Registry(self._database).assets(tenant)
+        return [self._pseudonyms.asset(self._principal, tenant, each) for each in found]
 
     def replace(self, tenant: str, assets: Sequence[Asset]) -> int:
         """Put a whole new register in force; returns its size. Raises NotFound, Invalid.

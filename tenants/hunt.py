@@ -9,14 +9,19 @@ from tenants.access import Invalid, NotFound, Principal
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
 from tenants.onboarding import visible_tenant
+from tenants.pseudonyms import NO_PSEUDONYMS, Pseudonyms
 from tenants.store.contract import EventStore, Page, TenantStore
 from tenants.store.filter import Filter, FilterError
+from tenants.store.terms import SHORTCUTS, Equal
 
 MAX_PAGE = 1000
 
 
 class Hunt:
-    """Bound to one person; a tenant that is not theirs is NotFound."""
+    """Bound to one person; a tenant that is not theirs is NotFound.
+
+    Of one that keeps its names to its own people others read no events: that is Denied.
+    """
 
     def __init__(
         self,
@@ -24,11 +29,13 @@ class Hunt:
         principal: Principal,
         store: EventStore,
         *,
+        pseudonyms: Pseudonyms = NO_PSEUDONYMS,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._principal = principal
         self._store = store
+        self._pseudonyms = pseudonyms
         self._clock = clock
 
     def search(
@@ -57,6 +64,14 @@ class Hunt:
         """The same for a filter made by a program, such as the events around an alert."""
         return self._open(tenant, None).search(asked, limit=max(1, min(limit, MAX_PAGE)))
 
+    def newest(self, tenant: str, source: str) -> str | None:
+        """When the newest event of a source happened. Raises NotFound for the tenant."""
+        with self._database.read(self._principal.tenants) as connection:
+            visible_tenant(connection, self._principal, tenant)
+        asked = Filter.of(Equal(SHORTCUTS["source"], source))
+        found = self._store.bind(tenant).search(asked, limit=1, after=None).events
+        return found[0]["soc"]["time"] if found else None
+
     def get(self, tenant: str, ids: Sequence[str]) -> Sequence[dict[str, Any]]:
         """These events, unknown ids left out. Raises NotFound for the tenant."""
         return self._open(tenant, "events read", " ".join(ids)).get(ids[:MAX_PAGE])
@@ -71,6 +86,7 @@ class Hunt:
     def _open(self, tenant: str, what: str | None, detail: str = "") -> TenantStore:
         with self._database.read(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
+        self._pseudonyms.require_own(self._principal, tenant)
         if what is not None and self._principal.tenants is None:
             with self._database.write(self._principal.tenants) as connection:
                 audit.record(

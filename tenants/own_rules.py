@@ -13,6 +13,7 @@ from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
 from tenants.onboarding import visible_tenant
 from tenants.policies import write_policy
+from tenants.pseudonyms import NO_PSEUDONYMS, Pseudonyms
 from tenants.registry import policy
 
 MAX_LISTS = 100
@@ -39,15 +40,24 @@ class OwnRules(msgspec.Struct, frozen=True, kw_only=True):
 class OwnRulesBook:
     """Bound to one person: whoever sees the tenant may change them, and stands in its audit."""
 
-    def __init__(self, database: Database, principal: Principal, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        principal: Principal,
+        *,
+        pseudonyms: Pseudonyms = NO_PSEUDONYMS,
+        clock: Clock = utc_now,
+    ) -> None:
         self._database = database
         self._principal = principal
+        self._pseudonyms = pseudonyms
         self._clock = clock
 
     def own(self, tenant: str) -> OwnRules:
-        """The latest version. Raises NotFound."""
+        """The latest version. Raises NotFound, and Denied where names are its own people's."""
         with self._database.read(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
+            self._pseudonyms.require_own(self._principal, tenant)
             return _view(policy(connection, tenant))
 
     def set_lists(self, tenant: str, lists: Mapping[str, Sequence[str] | None]) -> OwnRules:
@@ -97,6 +107,7 @@ class OwnRulesBook:
     ) -> OwnRules:
         with self._database.write(self._principal.tenants) as connection:
             visible_tenant(connection, self._principal, tenant)
+            self._pseudonyms.require_own(self._principal, tenant)
             before = policy(connection, tenant)
             after = change(before)
             if after == before:

@@ -16,6 +16,7 @@ from tenants.onboarding import Onboarding
 from tenants.own_rules import OwnRulesBook
 from tenants.people import People
 from tenants.policies import PolicyBook, RuleText
+from tenants.pseudonyms import NO_PSEUDONYMS, Pseudonyms
 from tenants.signin import Signin
 from tenants.source_kinds import Endpoints
 from tenants.store.contract import EventStore
@@ -37,6 +38,7 @@ class Services:
         reasons: Explain | None = None,
         needs: Sequence[Needs] = (),
         budget: Callable[[str], float] | None = None,
+        pseudonyms: Pseudonyms = NO_PSEUDONYMS,
         clock: Clock = utc_now,
     ) -> None:
         """`rules` may be a mapping that changes; `status` is the report of collectors.health.
@@ -44,6 +46,7 @@ class Services:
         `needs` are what the rules in force ask of fields; it may change, too. `reasons` says
         why a rule matched; without it no page does. `budget` is how many alerts a day that no
         rule describes a tenant may cost; without it none is shown.
+        `pseudonyms` stand for the names of tenants that want it so.
         """
         self.database = database
         self.store = store
@@ -53,6 +56,7 @@ class Services:
         self.reasons = reasons
         self.needs = needs
         self.budget = budget
+        self.pseudonyms = pseudonyms
         self.clock = clock
         self.signin = Signin(database, clock=clock)
 
@@ -67,7 +71,7 @@ class Services:
 
     def desk(self, principal: Principal) -> Desk:
         """The queue."""
-        return Desk(self.database, principal, clock=self.clock)
+        return Desk(self.database, principal, pseudonyms=self.pseudonyms, clock=self.clock)
 
     def unusual_a_day(self, principal: Principal, tenant: str) -> float:
         """How many alerts that no rule describes a tenant had a day, this week."""
@@ -83,7 +87,7 @@ class Services:
 
     def assets(self, principal: Principal) -> AssetBook:
         """The registers of assets."""
-        return AssetBook(self.database, principal, clock=self.clock)
+        return AssetBook(self.database, principal, pseudonyms=self.pseudonyms, clock=self.clock)
 
     def policies(self, principal: Principal) -> PolicyBook:
         """The rules' states."""
@@ -91,7 +95,7 @@ class Services:
 
     def own_rules(self, principal: Principal) -> OwnRulesBook:
         """Tenants' lists and exceptions."""
-        return OwnRulesBook(self.database, principal, clock=self.clock)
+        return OwnRulesBook(self.database, principal, pseudonyms=self.pseudonyms, clock=self.clock)
 
     def coverage(self, principal: Principal) -> CoverageBook:
         """Which rules can match what arrives."""
@@ -99,7 +103,9 @@ class Services:
 
     def hunt(self, principal: Principal) -> Hunt:
         """Search in events."""
-        return Hunt(self.database, principal, self.store, clock=self.clock)
+        return Hunt(
+            self.database, principal, self.store, pseudonyms=self.pseudonyms, clock=self.clock
+        )
 
     def audit(self, principal: Principal) -> Audit:
         """Who did what."""

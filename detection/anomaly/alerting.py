@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 
 from collectors.event import timestamp
-from detection.alert import Alert, alert_id
+from detection.alert import Alert
 from detection.anomaly.budget import OPEN, Standing
-from detection.anomaly.lessons import Told, told_of
+from detection.anomaly.lessons import Names, Told, told_of
 from detection.anomaly.library import KINDS
 from detection.anomaly.profile import Profile
 from detection.anomaly.watch import Judged
@@ -65,6 +65,7 @@ class Alerting(msgspec.Struct):
         received: float,
         revision: int,
         odds: Callable[[Told], float],
+        names: Names,
     ) -> Alert | None:
         """The alert that a window opens or amends, None where it does neither."""
         done = judged.behaviour
@@ -72,9 +73,9 @@ class Alerting(msgspec.Struct):
             return None
         known = self.open.get(done.entity)
         if judged.standing is Standing.OPENS:
-            known = self.open[done.entity] = self._new(judged, profile, tenant, model, received)
+            known = self.open[done.entity] = self._new(judged, profile, model, received, names)
         elif judged.standing is Standing.BELOW:
-            known = self._new(judged, profile, tenant, model, received)
+            known = self._new(judged, profile, model, received, names)
         elif known is None or known.last + OPEN < done.start or judged.learning:
             return None
         else:
@@ -97,11 +98,10 @@ class Alerting(msgspec.Struct):
         self.open = {key: one for key, one in self.open.items() if one.id != alert}
 
     def _new(
-        self, judged: Judged, profile: Profile, tenant: str, model: str, received: float
+        self, judged: Judged, profile: Profile, model: str, received: float, names: Names
     ) -> Open:
         done, view = judged.behaviour, judged.views[0]
-        entity = Entity(KINDS[profile.kind], done.entity)
-        id_ = alert_id(tenant, RULE + view, entity, f"{profile.name} {_time(done.start)}")
+        id_ = names.alert(profile.name, done.entity, done.start)
         self.told[id_] = told_of(judged, profile.name, view)
         return Open(
             id=id_,

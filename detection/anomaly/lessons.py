@@ -1,5 +1,6 @@
 """What people said of unusual behaviour, in band: to the tenant as verdicts, to all as lessons."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
@@ -78,6 +79,14 @@ class Names:
             rule=f"{told.view} {told.profile}",
             rates=told.rates,
         )
+
+    def alert(self, profile: str, entity: str, start: float) -> str:
+        """The id of an alert, 32 hex digits that say nothing of the entity."""
+        text = "\x00".join((self._tenant, profile, entity, str(start)))
+        value = text.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(
+            value, digest_size=16, key=self._key[:64], person=b"alert"
+        ).hexdigest()
 
     def lesson(self, told: Told, said: Said) -> Lesson | None:
         """What a verdict teaches, None where it leaves it open."""

@@ -273,6 +273,7 @@ class TenantBehaviour:
                     received=receipt,
                     revision=revision,
                     odds=self._odds,
+                    names=self._names,
                 )
                 if alert is not None:
                     alerts[alert.id] = alert

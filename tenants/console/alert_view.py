@@ -12,7 +12,7 @@ from tenants.clock import moment, stamp
 from tenants.console import words
 from tenants.console.events import EventView, view
 from tenants.console.render import link
-from tenants.console.unusual_view import unusual_values
+from tenants.console.unusual_view import hidden, unusual_values
 from tenants.console.visit import Visit
 from tenants.console.words import entity_of, verdict_name
 from tenants.store.filter import Filter
@@ -80,8 +80,9 @@ def alert_values(
         "rule": _rule_facts(item) + _made_of(detail),
         "evidence_note": "" if unusual else _evidence_note(detail),
         **_evidence(visit, detail),
-        "about": _about(detail),
-        "entity_link": _entity_link(item),
+        "about": _about(visit, detail),
+        "entity_link": None if hidden(visit, item) else _entity_link(item),
+        "hidden": hidden(visit, item),
         "history": _history(visit, detail, names),
         **_rights(visit, item),
     }
@@ -192,9 +193,12 @@ def _marks_note(reasons: Reasons | None) -> str:
     return words.NONE_MARKED[reasons.known]
 
 
-def _about(detail: ItemDetail) -> list[tuple[str, str]]:
-    item = detail.item
+def _about(visit: Visit, detail: ItemDetail) -> list[tuple[str, str]]:
+    item, pseudonyms = detail.item, visit.services.pseudonyms
     facts = [("Name", item.entity.name)]
+    if pseudonyms.from_others(item.tenant) and not hidden(visit, item):
+        other = pseudonyms.of(item.tenant, item.entity.kind, item.entity.name)
+        facts.append(("Others see", other))
     for key, known in detail.context.items():
         if key == FACTS:
             continue
@@ -256,6 +260,8 @@ def _around(visit: Visit, detail: ItemDetail) -> dict[str, Any]:
     word = entity_of(item).word
     if term is None:
         return {"note": "", "events": [], "empty": f"A {word} can't be searched for.", "link": None}
+    if hidden(visit, item):
+        return {"note": "", "events": [], "empty": words.KEPT_BACK, "link": None}
     first = moment(item.first)
     asked = Filter.of(term, since=stamp(first - AROUND), until=stamp(first + AROUND))
     shown = {one.event for one in detail.evidence}

@@ -71,11 +71,16 @@ def unusual_values(visit: Visit, detail: ItemDetail) -> dict[str, Any] | None:
         "learning": found.learning,
         "bars": bars(found.history),
         "picture": _in_words(visit, found.history),
-        "events": _events_link(detail.item, found),
+        "events": None if hidden(visit, detail.item) else _events_link(detail.item, found),
         "width": WIDTH,
         "height": HEIGHT,
         "base": BASE,
     }
+
+
+def hidden(visit: Visit, item: Item) -> bool:
+    """Whether the person sees a pseudonym in place of the item's entity."""
+    return visit.services.pseudonyms.hides(visit.principal, item.tenant)
 
 
 def bars(history: Sequence[Stretch]) -> list[Bar]:

@@ -51,6 +51,7 @@ CHANGE_WORDS = {
     "got a place": "Came above the day's budget",
 }
 
+KEPT_BACK = "This organisation keeps names and events to its own people: ask them about the alert."
 MARKED = "Marked fields made the rule match, as the rule is now."
 SOME_MARKED = dict.fromkeys(Known, "") | {
     Known.CHANGED: "It has changed since and does not match the events without marks any more.",

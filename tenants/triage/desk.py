@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from tenants import audit, schema
 from tenants.access import Conflict, Invalid, Principal, Role
 from tenants.clock import Clock, moment, stamp, utc_now
 from tenants.database import Database
+from tenants.pseudonyms import NO_PSEUDONYMS, Pseudonyms
 from tenants.triage import listing, rows
 from tenants.triage.chains import entity_key, refresh
 from tenants.triage.queue import (
@@ -35,16 +37,32 @@ class Desk:
     SOC staff work on items; partners read those of their own tenants and may add notes.
     """
 
-    def __init__(self, database: Database, principal: Principal, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        principal: Principal,
+        *,
+        pseudonyms: Pseudonyms = NO_PSEUDONYMS,
+        clock: Clock = utc_now,
+    ) -> None:
         self._database = database
         self._principal = principal
+        self._pseudonyms = pseudonyms
         self._clock = clock
 
     def list(
         self, asked: QueueFilter | None = None, *, cursor: str | None = None, limit: int = 50
     ) -> QueuePage:
         """Highest priority first, then newest, up to 200 a page. Raises Invalid for a cursor."""
-        return listing.page(self._database, self._principal, asked or QueueFilter(), cursor, limit)
+        page = listing.page(
+            self._database,
+            self._principal,
+            asked or QueueFilter(),
+            cursor,
+            limit,
+            nameless=self._pseudonyms.hidden_from(self._principal),
+        )
+        return msgspec.structs.replace(page, items=list(map(self._shown, page.items)))
 
     def counts(self) -> Counts:
         """How much open work there is."""
@@ -59,7 +77,7 @@ class Desk:
         if not seen:
             with self._database.write(self._principal.tenants) as connection:
                 self._audit(connection, found, "alert viewed", item_id)
-        return detail
+        return self._pseudonyms.detail(self._principal, detail)
 
     def claim(self, item_id: str) -> Item:
         """Take an item that nobody has; taking one's own again is fine.
@@ -70,14 +88,14 @@ class Desk:
         with self._database.write(self._principal.tenants) as connection:
             found = self._find(connection, item_id)
             if found.state is ItemState.CLAIMED and found.owner == self._principal.user:
-                return found
+                return self._shown(found)
             now = stamp(self._clock())
             taken = {"state": ItemState.CLAIMED, "owner": self._principal.user, "claimed": now}
             free = ItemState.BELOW if found.state is ItemState.BELOW else ItemState.OPEN
             if not self._move(connection, found, free, taken):
                 raise self._taken(connection, item_id)
             self._record(connection, found, "claimed", after=self._principal.user)
-            return self._find(connection, item_id)
+            return self._shown(self._find(connection, item_id))
 
     def release(self, item_id: str) -> Item:
         """Put a claimed item back. Raises Conflict unless it is one's own (or one is admin)."""
@@ -89,7 +107,7 @@ class Desk:
             if not self._move(connection, found, ItemState.CLAIMED, free):
                 raise Conflict("nobody has this item", "claim it or leave it")
             self._record(connection, found, "released", before=found.owner or "")
-            return self._find(connection, item_id)
+            return self._shown(self._find(connection, item_id))
 
     def verdict(self, item_id: str, verdict: Verdict, reason: str) -> Item:
         """Say what it was and close it. A reason is required; an item of another is Conflict.
@@ -115,7 +133,7 @@ class Desk:
             if not self._move(connection, found, found.state, closing):
                 raise self._taken(connection, item_id)
             self._record(connection, found, "closed", before=found.state, after=verdict)
-            return self._find(connection, item_id)
+            return self._shown(self._find(connection, item_id))
 
     def reopen(self, item_id: str) -> Item:
         """Take a verdict back; it stays in the history. Raises Conflict if it is not closed."""
@@ -125,7 +143,7 @@ class Desk:
             if not self._move(connection, found, ItemState.CLOSED, REOPENED):
                 raise Conflict("this item is not closed", "nothing; go on with it")
             self._record(connection, found, "reopened", before=found.verdict)
-            return self._find(connection, item_id)
+            return self._shown(self._find(connection, item_id))
 
     def note(self, item_id: str, text: str) -> Note:
         """Write on an item; whoever sees the item reads it. Raises Invalid."""
@@ -156,6 +174,9 @@ class Desk:
         """An item's life, oldest first."""
         with self._database.read(self._principal.tenants) as connection:
             return rows.history(connection, self._find(connection, item_id))
+
+    def _shown(self, item: Item) -> Item:
+        return self._pseudonyms.item(self._principal, item)
 
     def _find(self, connection: Connection, item_id: str) -> Item:
         return rows.find(connection, self._principal, item_id)

@@ -5,7 +5,7 @@ import binascii
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 
 from tenants import schema
 from tenants.access import Invalid, Principal
@@ -20,13 +20,19 @@ _Key = tuple[Annotated[int, msgspec.Meta(ge=-(1 << 31), lt=1 << 31)], str, str]
 
 
 def page(
-    database: Database, principal: Principal, asked: QueueFilter, cursor: str | None, limit: int
+    database: Database,
+    principal: Principal,
+    asked: QueueFilter,
+    cursor: str | None,
+    limit: int,
+    *,
+    nameless: frozenset[str] = frozenset(),
 ) -> QueuePage:
-    """See Desk.list."""
+    """See Desk.list. Items of `nameless` tenants are not found by any name."""
     limit = max(1, min(limit, MAX_PAGE))
     columns = schema.items.c
     query = (
-        _chosen(principal, asked)
+        _chosen(principal, asked, nameless)
         .order_by(columns.priority.desc(), columns.opened.desc(), columns.id.desc())
         .limit(limit + 1)
     )
@@ -70,8 +76,9 @@ def counts(database: Database, principal: Principal) -> Counts:
     )
 
 
-def _chosen(principal: Principal, asked: QueueFilter) -> Select[Any]:
+def _chosen(principal: Principal, asked: QueueFilter, nameless: frozenset[str]) -> Select[Any]:
     columns = schema.items.c
+    named = columns.tenant_id.not_in(sorted(nameless)) if nameless else true()
     query = select(schema.items).where(visible(principal))
     if asked.states:
         query = query.where(columns.state.in_(sorted(asked.states)))
@@ -87,10 +94,14 @@ def _chosen(principal: Principal, asked: QueueFilter) -> Select[Any]:
         query = query.where(columns.rule == asked.rule)
     if asked.entity is not None:
         query = query.where(
-            columns.entity_kind == asked.entity.kind, columns.entity_name == asked.entity.name
+            named,
+            columns.entity_kind == asked.entity.kind,
+            columns.entity_name == asked.entity.name,
         )
     for word in asked.text[:MAX_TEXT].lower().split()[:MAX_WORDS]:
-        query = query.where(columns.words.contains(word, autoescape=True))
+        of_rule = func.lower(columns.title + " " + columns.rule).contains(word, autoescape=True)
+        by_words = and_(named, columns.words.contains(word, autoescape=True))
+        query = query.where(or_(by_words, of_rule) if nameless else by_words)
     return query
 
 

@@ -11,8 +11,6 @@ from tenants.console.visit import Signed, Visit
 from tenants.console.words import Moment, count, readable
 from tenants.onboarding import Source
 from tenants.source_kinds import source_kinds
-from tenants.store.filter import Filter
-from tenants.store.terms import SHORTCUTS, Equal
 
 router = APIRouter()
 
@@ -55,7 +53,6 @@ def tenant_page(
     found = services.onboarding(principal).tenant(tenant)
     sources = services.onboarding(principal).sources(tenant)
     assets = services.assets(principal).assets(tenant)
-    own = services.own_rules(principal).own(tenant)
     audit = services.audit(principal).of_tenant(tenant, cursor=cursor, limit=AUDIT)
     names = visit.names()
     open_items = visit.desk.counts().by_tenant.get(tenant, 0)
@@ -74,11 +71,7 @@ def tenant_page(
                 "link": f"/tenants/{tenant}/sources",
             },
             {"number": len(assets), "name": "registered assets", "link": "#assets"},
-            {
-                "number": len(own.lists) + len(own.exceptions),
-                "name": "lists and exceptions",
-                "link": f"/tenants/{tenant}/own-rules",
-            },
+            *_own_rules(visit, tenant),
             *_unusual(visit, tenant),
         ],
         "assets": assets[:ASSETS],
@@ -89,6 +82,20 @@ def tenant_page(
         "audit_next": link(f"/tenants/{tenant}", cursor=audit.cursor) if audit.cursor else None,
     }
     return visit.page("tenant.html", here="tenants", values=values)
+
+
+def _own_rules(visit: Visit, tenant: str) -> list[dict[str, Any]]:
+    """Lists and exceptions, for whoever may see the names in them."""
+    if visit.services.pseudonyms.hides(visit.principal, tenant):
+        return []
+    own = visit.services.own_rules(visit.principal).own(tenant)
+    return [
+        {
+            "number": len(own.lists) + len(own.exceptions),
+            "name": "lists and exceptions",
+            "link": f"/tenants/{tenant}/own-rules",
+        }
+    ]
 
 
 def _unusual(visit: Visit, tenant: str) -> list[dict[str, Any]]:
@@ -154,9 +161,8 @@ def _spaced(logsource: str) -> str:
 
 def _last(visit: Visit, source: Source) -> Moment | None:
     """When the newest event of a source happened."""
-    asked = Filter.of(Equal(SHORTCUTS["source"], source.name))
-    found = visit.services.hunt(visit.principal).find(source.tenant, asked, limit=1).events
-    return visit.moment(found[0]["soc"]["time"]) if found else None
+    found = visit.services.hunt(visit.principal).newest(source.tenant, source.name)
+    return visit.moment(found) if found else None
 
 
 def _health(visit: Visit, source: Source, last: Moment | None) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from tenants.access import Invalid, NotFound
+from tenants.access import Denied, Invalid, NotFound
 from tenants.console import events
 from tenants.console.render import link
 from tenants.console.visit import Signed, Visit
@@ -86,6 +86,8 @@ def _find(visit: Visit, asked: Asked, after: str | None) -> tuple[str | None, Pa
         return None, hunt.search(asked.tenant, asked.q, **times, after=after, limit=PAGE)
     except Invalid as invalid:
         return f"{readable(invalid.found)}.", nothing
+    except Denied as denied:
+        return f"{readable(str(denied))}.", nothing
 
 
 def _tally(found: Page, *, paged: bool) -> str:
