@@ -1,8 +1,8 @@
-"""Plays the samples through the real doors: the past day in seconds, then on in real time."""
+"""Plays the samples through the real doors: the past days in seconds, then on in real time."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from threading import Event
@@ -10,11 +10,14 @@ from typing import Protocol
 
 from collectors.bus.contract import Overloaded
 from deploy.demo.senders import Door, Sender, sender
-from deploy.demo.timeline import LAP_SECONDS, Sample, load
+from deploy.demo.timeline import LAP_SECONDS, LAPS_A_DAY, Sample, load
 
 HISTORY_SECONDS = 30.0
-"""How long the hours before the first start take to play."""
+"""How long everything before the first start takes to play."""
 HISTORY_SLICE = 480.0
+EARLIER_DAYS = 3
+"""Ordinary days of the Windows computers before that, so that something is usual there."""
+EARLIER_SLICE = 3600.0
 LIVE_SLICE = 5.0
 """Seconds of the samples' time that go out as one batch for each source."""
 FIRST_WAIT, LONGEST_WAIT = 0.2, 2.0
@@ -82,8 +85,16 @@ def play(
 
 
 def history() -> list[Step]:
-    """The steps before the first start: ordinary day and attacks, in the order of their times."""
-    return list(_steps(load("ordinary", "attacks"), HISTORY_SLICE))
+    """The steps before the first start, in the order of their times: earlier days of Windows, then
+    the day with its attacks."""
+    ordinary = [sample for sample in load("ordinary") if sample.source == "windows"]
+    steps = [
+        replace(step, lap=-day * LAPS_A_DAY)
+        for day in range(EARLIER_DAYS, 0, -1)
+        for step in _steps(ordinary, EARLIER_SLICE)
+    ]
+    steps += _steps(load("ordinary", "attacks"), HISTORY_SLICE)
+    return [replace(step, number=number) for number, step in enumerate(steps)]
 
 
 def lap_steps(first: int, lap: int, samples: Sequence[Sample]) -> list[Step]:

@@ -11,6 +11,7 @@ PARTS = ("ordinary", "attacks", "live")
 """The hours before the first start, the attacks among them, and what repeats from then on."""
 LAP_SECONDS = 1800
 """The length of `live`, which is played again and again."""
+LAPS_A_DAY = 24 * 3600 // LAP_SECONDS
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 - reads better
 _PLACE = re.compile(r"\{time:(\w+)\}")

@@ -1,6 +1,7 @@
 """The demo's sample files and the times that they get."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -95,7 +96,17 @@ def test_steps_are_numbered_without_a_gap_and_go_to_one_door_each() -> None:
     steps = [*past, *laps[0], *laps[1], *laps[2]]
     assert [step.number for step in steps] == list(range(len(steps)))
     assert all(len({(each.tenant, each.source) for each in step.samples}) == 1 for step in steps)
-    assert sum(len(step.samples) for step in past) == len(load("ordinary", "attacks"))
+    windows = [each for each in load("ordinary") if each.source == "windows"]
+    today = [step for step in past if not step.lap]
+    assert sum(len(step.samples) for step in today) == len(load("ordinary", "attacks"))
+    assert sum(map(len, (step.samples for step in past if step.lap))) == 3 * len(windows)
+
+
+def test_what_is_usual_comes_before_the_day_with_the_attacks() -> None:
+    times = [min(s.at + step.lap * LAP_SECONDS for s in step.samples) for step in history()]
+
+    assert times[0] < -3 * 86_400
+    assert all(later - earlier > -3600 for earlier, later in pairwise(times))
 
 
 def test_a_live_line_is_never_sent_before_its_time() -> None:
