@@ -1,11 +1,11 @@
 """Reads Sigma rules, collecting every fault with its file and line."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
@@ -18,6 +18,7 @@ from rules.documents import Document, Fault, documents, read_file, rule_files
 from rules.filters import Filter, filtered, is_filter, read_filter
 from rules.info import DEFAULT_LEVEL, HUNTING_TAG, RuleInfo, info_of
 from rules.old_conditions import correlation_of, piped, without_pipe
+from rules.refusals import refusals, said_by
 
 __all__ = [
     "DEFAULT_LEVEL",
@@ -195,6 +196,9 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
         message = "an old Sigma `action` document; write each rule whole"
         faults.append(Fault(path, document.line_of("action"), message))
         return None
+    if no_text := _no_text(content.get("detection")):
+        faults.append(Fault(path, document.line_of(no_text[0], "detection"), no_text[1]))
+        return None
     old = piped(content)
     source = without_pipe(document) if old else document
     try:
@@ -202,10 +206,12 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
     except (SigmaError, TypeError, ValueError, AttributeError, RecursionError) as error:
         faults.append(Fault(path, document.line, f"not a Sigma rule: {error}"))
         return None
-    faults += [Fault(path, line_for(each, document), _message(each)) for each in sigma.errors]
-    unmet = _unmet(sigma)
-    faults += [Fault(path, document.line_of("condition"), each) for each in unmet]
-    if sigma.errors or unmet:
+    faults += [Fault(path, line_for(each, document), said_by(each)) for each in sigma.errors]
+    if sigma.errors:
+        return None
+    problems = [*_unmet(sigma), *refusals(sigma.detection)]
+    faults += [Fault(path, document.line_of(*keys), message) for keys, message in problems]
+    if problems:
         return None
     info = _info(sigma, document)
     if not old:
@@ -218,14 +224,27 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
         return None
 
 
-def _unmet(sigma: SigmaRule) -> list[str]:
+def _no_text(detection: Any) -> tuple[str, str] | None:
+    """What YAML takes for something else than text, such as a number: key, and what to do."""
+    if not isinstance(detection, dict):
+        return None
+    for name in detection:
+        if not isinstance(name, str):
+            return "", f"expected text for the name of a selection, got {name!r}; quote it"
+    condition = detection.get("condition", "")
+    for each in condition if isinstance(condition, list) else [condition]:
+        if not isinstance(each, str):
+            return "condition", f"expected text for a condition, got {each!r}; quote it"
+    return None
+
+
+def _unmet(sigma: SigmaRule) -> Iterator[tuple[tuple[str, ...], str]]:
     """What a condition asks for that is not there; pySigma would read it as nothing at all."""
     detection = sigma.detection
-    return [
-        f"the condition '{condition}' asks for '{pattern}', and no selection is called so"
-        for condition in detection.condition
-        for pattern in meant_by_none(condition, detection.detections)
-    ]
+    for condition in detection.condition:
+        for pattern in meant_by_none(condition, detection.detections):
+            message = f"the condition '{condition}' asks for '{pattern}'"
+            yield ("condition",), f"{message}, and no selection is called so"
 
 
 def line_for(error: Exception, document: Document) -> int:
@@ -272,7 +291,3 @@ def _info(sigma: SigmaRule, document: Document) -> RuleInfo:
     parts = (asked.product, asked.category, asked.service)
     source = LogSource(*((part or "").lower() for part in parts))
     return info_of(sigma, document, source, str(asked.to_dict()))
-
-
-def _message(error: SigmaError) -> str:
-    return str(cast("Any", error).args[0] if error.args else error)

@@ -1,11 +1,11 @@
 """The text of a Sigma condition, taken apart so that parts of it can be left out."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-_OF = re.compile(r"\b(?:\d+|any|all)\s+of\s+([\w*-]*\*[\w*-]*)", re.IGNORECASE)
+_OF = re.compile(r"\b(\d+|any|all)\s+of\s+([\w*-]+)", re.IGNORECASE)
 _TOKEN = re.compile(r"\s*(\(|\)|(?:1|any|all)\s+of\s+[\w*]+|[\w*-]+)")
 
 
@@ -53,11 +53,30 @@ def parse(condition: str) -> Expression:
 
 
 def meant_by_none(condition: str, selections: Iterable[str]) -> Iterator[str]:
-    """The patterns (`1 of filter_*`) of a condition that no selection's name fits."""
+    """The patterns (`1 of filter_*`, `all of them`) of a condition that no selection's name fits.
+
+    Names that begin with an underscore are meant only by patterns that do so too.
+    """
     known = list(selections)
-    for word in _OF.findall(condition):
-        if not any(fnmatchcase(name, word) for name in known):
-            yield word
+    for _, pattern in _OF.findall(condition):
+        if not _meant(pattern, known):
+            yield pattern
+
+
+def spelt_out(condition: str, selections: Sequence[str]) -> str:
+    """The same with the names that each pattern stands for, so that more of them change nothing."""
+
+    def names(found: re.Match[str]) -> str:
+        word = " and " if found[1].lower() == "all" else " or "
+        return f"({word.join(_meant(found[2], selections))})"
+
+    return _OF.sub(names, condition)
+
+
+def _meant(pattern: str, selections: Sequence[str]) -> Sequence[str]:
+    fits = "*" if pattern == "them" else pattern
+    named = [name for name in selections if fnmatchcase(name, fits)]
+    return [name for name in named if pattern.startswith("_") or not name.startswith("_")]
 
 
 def without_a_part(expression: Expression) -> Iterator[Expression]:

@@ -15,6 +15,7 @@ from collectors.logsource import LogSource
 from rules.conditions import Chain, Expression, Name, Negation, parse
 from rules.documents import Document, Fault
 from rules.info import RuleInfo, info_of
+from rules.refusals import said_by
 
 ANY_SOURCE = LogSource("", "", "")
 COUNTS = frozenset({"event_count", "value_count"})
@@ -80,7 +81,7 @@ def read_correlation(document: Document, faults: list[Fault]) -> Correlation | N
     except NOT_READ as error:
         faults.append(Fault(document.path, line, f"not a Sigma correlation: {error}"))
         return None
-    faults += [Fault(document.path, line, str(each)) for each in sigma.errors]
+    faults += [Fault(document.path, line, said_by(each)) for each in sigma.errors]
     problem = None if found is None else _problem(found)
     if problem is not None:
         faults.append(Fault(document.path, line, problem))
@@ -168,9 +169,9 @@ def _of(sigma: SigmaCorrelationRule, document: Document) -> Correlation:
         "document": document,
         "kind": sigma.type.name.lower(),
         "timespan": sigma.timespan.seconds,
-        "group_by": tuple(sigma.group_by or ()),
+        "group_by": tuple(map(str, sigma.group_by or ())),
         "aliases": {
-            alias.alias: {ref.reference: str(field) for ref, field in alias.mapping.items()}
+            str(alias.alias): {str(ref.reference): str(to) for ref, to in alias.mapping.items()}
             for alias in sigma.aliases
         },
         "generate": sigma.generate,

@@ -11,15 +11,16 @@ from sigma.filters import SigmaFilter
 from sigma.rule import SigmaRule
 
 from collectors.logsource import LogSource
-from rules.conditions import meant_by_none
+from rules.conditions import meant_by_none, spelt_out
 from rules.documents import Document, Fault
 from rules.info import RuleInfo
 from rules.placeholders import placeholders
+from rules.refusals import refusals, said_by
 
 OWN_KEYS = ("rules", "condition")
 """Of the section `filter`; all other keys are selections."""
-_WORD = re.compile(r"[\w*-]+")
-_KEYWORDS = frozenset({"not", "and", "or", "all", "any", "of", "1"})
+_WORD = re.compile(r"[\w-]+")
+_KEYWORDS = frozenset({"not", "and", "or"})
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,12 @@ def read_filter(document: Document, faults: list[Fault], *, lists: bool = False)
     content = document.content
     try:
         sigma = SigmaFilter.from_dict(content, collect_errors=True)
-        problems = [(_line(error, document), str(error)) for error in sigma.errors]
+        problems = [(_line(error, document), said_by(error)) for error in sigma.errors]
     except (SigmaError, TypeError, ValueError, AttributeError, RecursionError) as error:
         problems = [(document.line, f"not a Sigma filter: {error}")]
+    if not problems and not _are_names(content["filter"]["rules"]):
+        message = "expected `any`, or ids and names of rules"
+        problems = [(document.line_of("rules", "filter"), message)]
     if not problems:
         found = _of(sigma, document)
         problems = _faults_of(found, content["logsource"], lists=lists)
@@ -70,22 +74,27 @@ def read_filter(document: Document, faults: list[Fault], *, lists: bool = False)
     return None if problems else found
 
 
+def _are_names(rules: Any) -> bool:
+    return all(isinstance(each, str) for each in (rules if isinstance(rules, list) else [rules]))
+
+
 def filtered(document: Document, filters: Sequence[Filter]) -> Document:
     """A rule's document with the filters' conditions joined to its own.
 
-    Selections that begin with an underscore are meant by no pattern of the rule, so that each
-    condition still speaks of its own.
+    Every condition goes on speaking of its own selections, so patterns become the names that they
+    stand for.
     """
     detection = dict(document.content["detection"])
     lines = dict(document.lines)
-    condition = detection["condition"]
+    condition = detection.pop("condition")
     several = condition if isinstance(condition, list) else [condition]
+    several = [spelt_out(each, list(detection)) for each in several]
     for number, each in enumerate(filters):
         prefix = f"_filter_{number}_"
         for name, definition in each.selections.items():
             detection[prefix + name] = definition
             lines[prefix + name] = document.line_of("condition")
-        joined = _prefixed(each.condition, prefix)
+        joined = _prefixed(spelt_out(each.condition, list(each.selections)), prefix)
         several = [f"({own}) and ({joined})" for own in several]
     detection["condition"] = several if isinstance(condition, list) else several[0]
     return replace(document, content={**document.content, "detection": detection}, lines=lines)
@@ -130,19 +139,16 @@ def _faults_of(
         probe = SigmaRule.from_dict(found.as_rule(logsource))
         for each in probe.detection.parsed_condition:
             each.parse()
+        return [(document.line_of(*keys), why) for keys, why in refusals(probe.detection)]
     except SigmaError as error:
-        return [(_line(error, document), str(error))]
+        return [(_line(error, document), said_by(error))]
     except (TypeError, ValueError, AttributeError, RecursionError) as error:
         return [(document.line_of("filter"), f"not a Sigma filter: {error}")]
-    return []
 
 
 def _prefixed(condition: str, prefix: str) -> str:
     def word(found: re.Match[str]) -> str:
-        text = found[0]
-        if text.lower() in _KEYWORDS:
-            return text
-        return prefix + ("*" if text == "them" else text)
+        return found[0] if found[0].lower() in _KEYWORDS else prefix + found[0]
 
     return _WORD.sub(word, condition)
 

@@ -6,9 +6,8 @@ from ipaddress import IPv4Network, IPv6Network
 from operator import ge, gt, le, lt
 from typing import Any, NamedTuple
 
-import re2  # type: ignore[import-untyped]  # it has no stubs
-
 from detection.sigma.values import address_of, moment_of, number_of
+from rules.refusals import expression
 
 
 class Wild(Enum):
@@ -126,11 +125,7 @@ def wildcard(pattern: Pattern, text: str) -> bool:
 
 def regex(flags: str, pattern: str) -> Callable[[str], bool]:
     """A search by RE2, whose time grows with the text's length only. Raises ValueError."""
-    try:
-        compiled = re2.compile(f"(?{flags}){pattern}" if flags else pattern)
-    except re2.error as error:
-        raise ValueError(f"regular expression '{pattern}' is not one of RE2's: {error}") from error
-    search = compiled.search
+    search = expression(flags, pattern).search
 
     def found(text: str) -> bool:
         try:

@@ -119,8 +119,12 @@ def operand(tokens: list[str], truth: dict[str, bool]) -> bool:
     if " of " not in word:
         return truth[word]
     quantifier, _, pattern = word.split()
-    pattern = ".*" if pattern == "them" else pattern.replace("*", ".*")
-    named = [truth[name] for name in truth if re.fullmatch(pattern, name)]
+    fits = ".*" if pattern == "them" else pattern.replace("*", ".*")
+    named = [
+        truth[name]
+        for name in truth
+        if re.fullmatch(fits, name) and (pattern[0] == "_" or name[0] != "_")
+    ]
     return all(named) if quantifier == "all" else any(named)
 
 

@@ -110,7 +110,7 @@ FAULTS = (
     Fault(PREDICATES, '"lte": le', '"lte": lt', NUMBERS),
     Fault(PREDICATES, "moment.isocalendar().week", 'moment.strftime("%W")', TIMES),
     Fault(PREDICATES, "return found + len(first) if found", "return found if found", WILD),
-    Fault(PREDICATES, 'f"(?{flags}){pattern}" if flags else pattern', "pattern", FLAGGED),
+    Fault("rules.refusals", 'f"(?{flags}){pattern}" if flags else pattern', "pattern", FLAGGED),
     # What a value is
     Fault(VALUES, 'return "true" if value else "false"', 'return "1" if value else "0"', SCALARS),
     Fault(VALUES, "value = int(value)\n", "pass\n", NUMBERS),

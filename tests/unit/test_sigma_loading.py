@@ -7,6 +7,7 @@ import pytest
 
 from collectors.logsource import LogSource
 from detection.sigma import Engine, load
+from rules.checks import check
 
 PROCESS = LogSource("windows", "process_creation", "sysmon")
 HEAD = """\
@@ -75,7 +76,12 @@ def test_a_bad_rule_hides_no_good_one(tmp_path: Path) -> None:
         ("detection:\n    a: x\n    condition: a | min(b) > 1\n", 9, "`min()`"),
         ("filter:\n    rules: any\n", 7, "filter"),
         ("detection:\n    a: x\n    condition: b\n", 9, "'b' not defined"),
-        ("detection:\n    a:\n        Image|re: '(?=a)'\n    condition: a\n", 7, "(?=a)"),
+        ("detection:\n    a:\n        Image|re: '(?=a)'\n    condition: a\n", 9, "(?=a)"),
+        ("detection:\n    a:\n        - null\n    condition: a\n", 8, "not null; name a field"),
+        ("detection:\n    a:\n        '|cidr': '10.0.0.0/8'\n    condition: a\n", 9, "not cidr"),
+        ("detection:\n    a: {b|re: null}\n    condition: a\n", 8, "got None"),
+        ("detection:\n    1: {b: x}\n    condition: 1\n", 7, "got 1; quote it"),
+        ("detection:\n    a: {b: x}\n    condition: [a, 1]\n", 9, "got 1; quote it"),
         ("detection: [\n", 8, "not YAML"),
     ],
 )
@@ -88,6 +94,7 @@ def test_what_cannot_be_evaluated_is_refused_where_it_stands(
 
     assert not engine.rules
     assert [(fault.line, message in fault.message) for fault in engine.faults] == [(line, True)]
+    assert any(message in fault.message for fault in check([tmp_path]))
 
 
 def test_an_id_given_twice_is_a_fault_of_the_second(tmp_path: Path) -> None:
