@@ -106,7 +106,7 @@ REFUSED = [
     (made(condition="[selection]"), 7, "condition must be a string"),
     (made().replace("startswith", "begins"), 3, "begins"),
     (made().replace("startswith: 'adm_'", "expand: '%admins%'"), 3, "one organisation"),
-    (made().replace("startswith: 'adm_'", "re: '(?<=a)b'"), 6, "not one of RE2's"),
+    (made().replace("startswith: 'adm_'", "re: '(?<=a)b'"), 5, "not one of RE2's"),
     (made().replace("rules: " + A, "rules: [[]]"), 4, "ids and names of rules"),
     ("title: no filter\nlogsource: {product: windows}\nfilter: 7\n", 3, ""),
     ("title: no filter\nlogsource: {product: windows}\nfilter: {rules: any}\n", 3, "condition"),
