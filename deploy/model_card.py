@@ -17,7 +17,9 @@ from detection.anomaly.tenant import Kept, KeptProfile, to_bytes
 EPOCH: Final = date(1970, 1, 1).toordinal()
 NEVER: Final = (
     "Never shared with other organisations: names of hosts, users or addresses, values of any "
-    "field, counts, models. Erased with the organisation, and by evicting what is long silent."
+    "field, counts, models. Lent to others' first day, where the organisation contributes: digests "
+    "of values that two other contributors show too, and in two digits how the scores of at least "
+    "three together are spread. Erased with the organisation, and by evicting what is long silent."
 )
 
 
@@ -36,6 +38,8 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     held: bool
     """Whether an operator went back to it and holds it there."""
     models: list[Version]
+    first_day: str
+    """The version of what others lent to its first day, empty where nothing was."""
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +90,7 @@ def _learned(profile: Profile, kept: KeptProfile, models: list[Version]) -> Lear
         in_force=kept.nights.version,
         held=kept.nights.held,
         models=models,
+        first_day=watch.prior.version if watch and watch.prior else "",
     )
 
 

@@ -76,7 +76,7 @@ class Alerting(msgspec.Struct):
             known = self.open[done.entity] = self._new(judged, profile, model, received, names)
         elif judged.standing is Standing.BELOW:
             known = self._new(judged, profile, model, received, names)
-        elif known is None or known.last + OPEN < done.start or judged.learning:
+        elif known is None or known.last + OPEN < done.start:
             return None
         else:
             known.count += 1

@@ -18,7 +18,7 @@ KEPT: Final = 7
 """Versions of a model that are kept; the one in force always is."""
 MAX_BYTES: Final = 64 * 1024 * 1024
 CURRENT: Final = "current"
-SUFFIX: Final = ".model"
+MODEL: Final = "model"
 NAME: Final = re.compile(r"[a-z0-9_]{1,64}")
 VERSION: Final = re.compile(r"[0-9]{8}-[0-9a-f]{12}")
 
@@ -48,11 +48,23 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Artefacts:
-    """All models of an installation, in one folder, under one key."""
+    """All models of an installation, in one folder, under one key; likewise what is no model."""
 
-    def __init__(self, folder: Path, key: bytes) -> None:
+    def __init__(
+        self, folder: Path, key: bytes, *, kind: str = MODEL, versions: int = KEPT
+    ) -> None:
+        """`kind` is the files' suffix, and part of what is signed; of so many `versions` the oldest
+        go."""
         self._folder = folder
         self._key = key
+        self._kind = kind
+        self._kept = versions
+        self._suffix = f".{kind}"
+        self._pointer = CURRENT if kind == MODEL else f"{kind}.{CURRENT}"
+
+    def beside(self, kind: str, versions: int) -> "Artefacts":
+        """What is kept of the same tenants, of another kind; erased with their models."""
+        return Artefacts(self._folder, self._key, kind=kind, versions=versions)
 
     def save(self, manifest: Manifest, content: bytes) -> Manifest:
         """Write a version, complete or not at all; it is not in force yet."""
@@ -82,19 +94,19 @@ class Artefacts:
         return manifest, content
 
     def put_in_force(self, tenant: str, profile: str, version: str) -> None:
-        """Let the pointer name this version; older ones beyond KEPT go."""
+        """Let the pointer name this version; the oldest of too many go."""
         self.load(tenant, profile, version)
         folder = self._place(tenant, profile)
-        replace(folder / CURRENT, version.encode())
+        replace(folder / self._pointer, version.encode())
         versions = [each.version for each in self.versions(tenant, profile)]
-        for old in versions[KEPT:]:
+        for old in versions[self._kept :]:
             if old != version:
                 self._path(tenant, profile, old).unlink(missing_ok=True)
 
     def in_force(self, tenant: str, profile: str) -> str:
         """The version that the pointer names, empty where there is none."""
         try:
-            named = (self._place(tenant, profile) / CURRENT).read_text("utf-8").strip()
+            named = (self._place(tenant, profile) / self._pointer).read_text("utf-8").strip()
         except FileNotFoundError:
             return ""
         if not VERSION.fullmatch(named):
@@ -106,7 +118,7 @@ class Artefacts:
     def versions(self, tenant: str, profile: str) -> list[Manifest]:
         """The newest first, by the day they were learned. Files that are not ours are left out."""
         found = []
-        for path in sorted(self._place(tenant, profile).glob(f"*{SUFFIX}"), reverse=True):
+        for path in sorted(self._place(tenant, profile).glob(f"*{self._suffix}"), reverse=True):
             try:
                 found.append(self._read(path)[0])
             except Malformed:
@@ -124,6 +136,12 @@ class Artefacts:
         for path in sorted(folder.iterdir() if folder.is_dir() else ()):
             if path.is_dir() and NAME.fullmatch(path.name):
                 yield path.name
+
+    def withdraw(self, tenant: str, profile: str) -> None:
+        """Remove every version of one profile, of this kind."""
+        folder = self._place(tenant, profile)
+        for path in (folder / self._pointer, *folder.glob(f"*{self._suffix}")):
+            path.unlink(missing_ok=True)
 
     def erase(self, tenant: str) -> None:
         """Remove everything that was learned from a tenant."""
@@ -152,7 +170,8 @@ class Artefacts:
         return manifest, content
 
     def _sign(self, unsigned: Manifest) -> str:
-        return hmac.new(self._key, msgspec.json.encode(unsigned), "sha256").hexdigest()
+        kind = b"" if self._kind == MODEL else self._kind.encode()
+        return hmac.new(self._key, kind + msgspec.json.encode(unsigned), "sha256").hexdigest()
 
     def _place(self, tenant: str, profile: str) -> Path:
         return self._folder / _checked(tenant) / _checked(profile)
@@ -162,7 +181,7 @@ class Artefacts:
             raise Malformed(
                 f"expected a version such as 20261124-0a1b2c3d4e5f, got {version[:40]!r}"
             )
-        return self._place(tenant, profile) / f"{version}{SUFFIX}"
+        return self._place(tenant, profile) / f"{version}{self._suffix}"
 
 
 def _checked(name: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.anomaly.model import Model, Past, Scorer
+from detection.anomaly.prior import Habits
 from detection.anomaly.state import DAY
 
 PATIENCE: Final = 3
@@ -45,6 +46,8 @@ class Fitted(msgspec.Struct, frozen=True):
     model: Model
     compared: Compared | None
     live: bool
+    habits: Habits | None = None
+    """What could be lent to others' first day."""
 
 
 class Nights(msgspec.Struct):

@@ -18,7 +18,7 @@ from collectors.bus.contract import (
 from collectors.bus.dead import dead_letter
 from collectors.bus.outbox import Letter, Outbox
 from detection.alert import Alert
-from detection.anomaly import going_back, lessons
+from detection.anomaly import borrowing, going_back, lessons
 from detection.anomaly.checkpoint import Checkpoints
 from detection.anomaly.counting import BEHAVIOUR
 from detection.anomaly.lessons import Names
@@ -71,6 +71,7 @@ class Behaviour:
         self._tenants: dict[str, TenantBehaviour] = {}
         self._due: dict[str, float] = {}
         self._fitted: list[tuple[str, Fitted]] = []
+        self._asked: dict[tuple[str, str], float] = {}
 
     def assigned(self, consumer: Consumer, positions: Mapping[Partition, Position | None]) -> None:
         """Go on from what is on disk, or from the log's beginning."""
@@ -105,8 +106,11 @@ class Behaviour:
     def flush(self) -> None:
         """Shelve models, send alerts, and keep what they came from where that is due."""
         for tenant, fitted in self._fitted:
-            self._shelf.put(tenant, self._watched[fitted.profile].profile, fitted)
+            profile, contributes = self._watched[fitted.profile].profile, self._contributes(tenant)
+            self._shelf.put(tenant, profile, fitted, contributes=contributes)
         self._fitted.clear()
+        for behaviour in self._tenants.values():
+            self._help(behaviour)
         self._outbox.flush()
         for tenant, behaviour in self._tenants.items():
             if behaviour.time >= self._due[tenant]:
@@ -127,6 +131,8 @@ class Behaviour:
         """Raises ValueError for what is none of ours."""
         if record.kind == going_back.KIND:
             self._go_back(behaviour, record)
+        elif record.kind == borrowing.KIND:
+            self._borrow(behaviour, record)
         elif record.kind == lessons.VERDICTS:
             self._hear(behaviour, record)
         elif record.kind == lessons.LESSONS:
@@ -166,6 +172,32 @@ class Behaviour:
         behaviour.go_back(profile.name, model)
         if model is not None:
             self._shelf.artefacts.put_in_force(tenant, profile.name, version)
+
+    def _help(self, behaviour: TenantBehaviour) -> None:
+        """Where a first day goes on without help, see what others can lend; once an hour."""
+        tenant = behaviour.tenant
+        for name in behaviour.wanting():
+            asked = self._asked.get((tenant, name), float("-inf"))
+            if behaviour.time < asked + borrowing.ASK_EVERY:
+                continue
+            lenders = filter(self._contributes, self._shelf.artefacts.tenants())
+            prior = self._shelf.lend(tenant, self._watched[name].profile, lenders)
+            self._asked[tenant, name] = behaviour.time
+            if prior is not None:
+                value = borrowing.encode(borrowing.Borrow(profile=name, version=prior.version))
+                headers = {"kind": borrowing.KIND}
+                self._outbox.put(Letter(BEHAVIOUR + tenant, value, key=tenant, headers=headers))
+
+    def _borrow(self, behaviour: TenantBehaviour, record: Record) -> None:
+        """What can't be trusted leaves the first day without help."""
+        try:
+            told = borrowing.decode(record.value)
+            profile = self._watched[told.profile].profile
+            prior = self._shelf.lent(behaviour.tenant, profile, told.version)
+        except (ValueError, KeyError, Malformed) as error:
+            log.error("first_day_not_helped", tenant=behaviour.tenant, reason=str(error))
+            return
+        behaviour.borrow(profile.name, prior)
 
     def _open(self, kept: Kept) -> TenantBehaviour:
         return TenantBehaviour(

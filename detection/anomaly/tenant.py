@@ -15,6 +15,7 @@ from detection.anomaly.library import Watched
 from detection.anomaly.model import Model
 from detection.anomaly.nights import Compared, Fitted, Nights
 from detection.anomaly.part import Part
+from detection.anomaly.prior import Prior
 from detection.anomaly.profile import Observation
 from detection.anomaly.timing import Timing
 from detection.anomaly.watch import Calendar, Judged, Watch
@@ -135,7 +136,8 @@ class Running:
         """Thresholds stay where they are while an attack is going on."""
 
         def fitted(version: str, compared: Compared | None, live: bool) -> None:
-            self.fitted.append(Fitted(self.profile.name, version, tonight, compared, live))
+            habits = self.watch.habits(tonight)
+            self.fitted.append(Fitted(self.profile.name, version, tonight, compared, live, habits))
 
         past = self.watch.kept.past
         incident = self._ledger.lately(past[-1].end) > INCIDENT * max(1.0, self.watch.budget)
@@ -226,6 +228,15 @@ class TenantBehaviour:
             running.kept.nights.hold(model)
             running.watch.judge_by(model)
 
+    def wanting(self) -> list[str]:
+        """The profiles whose first day goes on without help."""
+        return [name for name, running in self._running.items() if running.watch.wants_prior]
+
+    def borrow(self, profile: str, prior: Prior) -> None:
+        """Let what others lend judge the first day of a profile, if it is not over."""
+        if profile in self._running:
+            self._running[profile].watch.borrow(prior)
+
     def take_fitted(self) -> list[Fitted]:
         """The models that were fitted since the last call."""
         fitted = [each for running in self._running.values() for each in running.fitted]
@@ -269,7 +280,7 @@ class TenantBehaviour:
                     judged,
                     running.profile,
                     tenant=self.tenant,
-                    model=running.kept.nights.version,
+                    model=judged.model if judged.learning else running.kept.nights.version,
                     received=receipt,
                     revision=revision,
                     odds=self._odds,
