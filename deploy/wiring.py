@@ -185,6 +185,7 @@ def serve_app(
         reasons=told.reasons,
         needs=told.needs,
         budget=settings.anomaly.budget,
+        city_budget=settings.anomaly.city_budget,
         pseudonyms=pseudonyms(settings),
     )
     config = uvicorn.Config(

@@ -38,6 +38,7 @@ class Services:
         reasons: Explain | None = None,
         needs: Sequence[Needs] = (),
         budget: Callable[[str], float] | None = None,
+        city_budget: float = 0.0,
         pseudonyms: Pseudonyms = NO_PSEUDONYMS,
         clock: Clock = utc_now,
     ) -> None:
@@ -45,7 +46,7 @@ class Services:
 
         `needs` are what the rules in force ask of fields; it may change, too. `reasons` says
         why a rule matched; without it no page does. `budget` is how many alerts a day that no
-        rule describes a tenant may cost; without it none is shown.
+        rule describes a tenant may cost, `city_budget` all of them; without it none is shown.
         `pseudonyms` stand for the names of tenants that want it so.
         """
         self.database = database
@@ -56,6 +57,7 @@ class Services:
         self.reasons = reasons
         self.needs = needs
         self.budget = budget
+        self.city_budget = city_budget
         self.pseudonyms = pseudonyms
         self.clock = clock
         self.signin = Signin(database, clock=clock)
@@ -73,8 +75,8 @@ class Services:
         """The queue."""
         return Desk(self.database, principal, pseudonyms=self.pseudonyms, clock=self.clock)
 
-    def unusual_a_day(self, principal: Principal, tenant: str) -> float:
-        """How many alerts that no rule describes a tenant had a day, this week."""
+    def unusual_a_day(self, principal: Principal, tenant: str | None = None) -> float:
+        """How many alerts that no rule describes a tenant, or all, had a day, this week."""
         return unusual_a_day(self.database, principal, tenant, now=self.clock())
 
     def onboarding(self, principal: Principal) -> Onboarding:

@@ -95,7 +95,7 @@ def _top(view: View, evidence: Sequence[Evidence]) -> list[Evidence]:
 
 
 def _seen(view: View, done: Behaviour, top: Sequence[Evidence], profile: Profile) -> str:
-    named = ", ".join(f"{profile.facets[each.facet].name} {each.value!r}" for each in top)
+    named = ", ".join(f"{profile.facets[each.facet].name} {_quoted(each.value)}" for each in top)
     if view == "novelty":
         return f"{done.entity} showed what it had never shown: {named}"
     if view == "population":
@@ -105,6 +105,12 @@ def _seen(view: View, done: Behaviour, top: Sequence[Evidence], profile: Profile
     if view == "volume":
         return f"{done.entity} had {done.events:,.0f} events, unusual for it or for the hour"
     return f"{done.entity} combined what is seldom combined: {named}"
+
+
+def _quoted(value: str) -> str:
+    """As it was sent, what can't be printed aside."""
+    shown = "".join(each if each.isprintable() else "\ufffd" for each in value)
+    return f"“{shown}”"
 
 
 def _moment(seconds: float) -> str:

@@ -12,7 +12,7 @@ from tenants.clock import moment, stamp
 from tenants.console import words
 from tenants.console.events import EventView, view
 from tenants.console.render import link
-from tenants.console.unusual_view import hidden, unusual_values
+from tenants.console.unusual_view import hidden, unusual_of, unusual_values
 from tenants.console.visit import Visit
 from tenants.console.words import entity_of, verdict_name
 from tenants.store.filter import Filter
@@ -77,7 +77,7 @@ def alert_values(
         "marks": _marks(detail),
         "advice": rule.advice if rule else "",
         "description": rule.description if rule else "",
-        "rule": _rule_facts(item) + _made_of(detail),
+        "rule": _rule_facts(item, unusual=unusual is not None) + _made_of(detail),
         "evidence_note": "" if unusual else _evidence_note(detail),
         **_evidence(visit, detail),
         "about": _about(visit, detail),
@@ -144,14 +144,17 @@ def _marks(detail: ItemDetail) -> list[str]:
     return [words.MARK_WORDS.get(mark, mark.replace("_", " ")) for mark in marks]
 
 
-def _rule_facts(item: Item) -> list[tuple[str, str]]:
+def _rule_facts(item: Item, *, unusual: bool) -> list[tuple[str, str]]:
     kind = entity_of(item).word
+    grouping = f"rule and {kind}: repeats join this alert while it is open"
+    if unusual:
+        grouping = f"{kind}: whatever else is unusual about it joins this alert while it is open"
     return [
         ("Rule", item.title),
         ("Rule id", item.rule),
         ("Severity", words.LEVEL_WORDS.get(item.level, item.level or "not given")),
-        ("Rule set version", item.ruleset),
-        ("Grouped by", f"rule and {kind}: repeats join this alert while it is open"),
+        ("Judged by" if unusual else "Rule set version", item.ruleset),
+        ("Grouped by", grouping),
     ]
 
 
@@ -254,7 +257,10 @@ def _entity_link(item: Item) -> str | None:
 
 
 def _around(visit: Visit, detail: ItemDetail) -> dict[str, Any]:
-    """Other events of the same entity, a few minutes either side of the first match."""
+    """Other events of the same entity, a few minutes either side of the first match.
+
+    Of what is unusual the window that was judged, and a few minutes more.
+    """
     item = detail.item
     term = _term(item)
     word = entity_of(item).word
@@ -262,8 +268,11 @@ def _around(visit: Visit, detail: ItemDetail) -> dict[str, Any]:
         return {"note": "", "events": [], "empty": f"A {word} can't be searched for.", "link": None}
     if hidden(visit, item):
         return {"note": "", "events": [], "empty": words.KEPT_BACK, "link": None}
-    first = moment(item.first)
-    asked = Filter.of(term, since=stamp(first - AROUND), until=stamp(first + AROUND))
+    told = unusual_of(detail)
+    begin, end = (told.start, told.end) if told else (item.first, item.first)
+    since, until = stamp(moment(begin) - AROUND), stamp(moment(end) + AROUND)
+    side = "the window" if told else "the first match"
+    asked = Filter.of(term, since=since, until=until)
     shown = {one.event for one in detail.evidence}
     try:
         limit = AROUND_EVENTS + len(shown)
@@ -274,15 +283,15 @@ def _around(visit: Visit, detail: ItemDetail) -> dict[str, Any]:
         return {"note": "", "events": [], "empty": empty, "link": None}
     others = [event for event in found if event.get("soc", {}).get("id") not in shown]
     return {
-        "note": f"what else this {word} did, 5 minutes either side of the first match",
+        "note": f"what else this {word} did, 5 minutes either side of {side}",
         "events": [view(event, visit.moment, opened=False) for event in others[:AROUND_EVENTS]],
         "empty": f"Nothing else of this {word} came in within 5 minutes either side.",
         "link": link(
             "/search",
             tenant=item.tenant,
             q=str(term),
-            since=_field_time(stamp(first - AROUND)),
-            until=_field_time(stamp(first + AROUND)),
+            since=_field_time(since),
+            until=_field_time(until),
         ),
     }
 

@@ -54,9 +54,14 @@ class Bar(NamedTuple):
     unusual: bool
 
 
+def unusual_of(detail: ItemDetail) -> Unusual | None:
+    """Why the newest alert was raised; None where a rule raised it."""
+    return next((part.unusual for part in detail.alerts if part.unusual is not None), None)
+
+
 def unusual_values(visit: Visit, detail: ItemDetail) -> dict[str, Any] | None:
     """What the template draws, of the newest alert; None where a rule raised it."""
-    found = next((part.unusual for part in detail.alerts if part.unusual is not None), None)
+    found = unusual_of(detail)
     if found is None:
         return None
     start, end = visit.moment(found.start), visit.moment(found.end)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from detection.anomaly.lessons import Said
 from detection.unusual import RULE
@@ -38,16 +38,19 @@ def unusual_verdicts(database: Database, after: str) -> Mapping[str, Sequence[Sa
 
 
 def unusual_a_day(
-    database: Database, principal: Principal, tenant: str, *, now: datetime, days: int = 7
+    database: Database, principal: Principal, tenant: str | None, *, now: datetime, days: int = 7
 ) -> float:
-    """How many were raised a day lately, those below the budget apart, for who sees the tenant."""
+    """How many a day were raised lately, those below the budget apart, of what a person sees.
+
+    Of one tenant, or of all.
+    """
     items, alerts = schema.items.c, schema.alerts.c
     query = (
         select(func.count())
         .select_from(schema.alerts.join(schema.items))
         .where(
             visible(principal),
-            items.tenant_id == tenant,
+            true() if tenant is None else items.tenant_id == tenant,
             items.rule.startswith(RULE, autoescape=True),
             items.state != ItemState.BELOW,
             alerts.received >= stamp(now - timedelta(days=days)),

@@ -33,6 +33,7 @@ def test_the_demo_shows_its_attacks_on_the_first_page(browser: Browser, tmp_path
         wait_for(lambda: page.reload() and all(page.get_by_text(a).count() for a in ATTACKS))
         for name in ATTACKS:
             expect(page.get_by_role("row").filter(has_text=name).first).to_contain_text("Critical")
+        page.goto(f"http://127.0.0.1:{city.port}/queue?text=unusual")
         wait_for(lambda: page.reload() and page.get_by_text("Unusual behaviour").count())
         page.get_by_text("Unusual behaviour").first.click()
         expect(page.get_by_role("heading", name="What is unusual")).to_be_visible()

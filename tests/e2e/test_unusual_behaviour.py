@@ -65,6 +65,8 @@ def _page_says_why(browser: Browser, city: Installation, item: str) -> None:
     page.goto(f"http://127.0.0.1:{city.port}/alerts/{item}")
     expect(page.get_by_role("heading", name="What is unusual")).to_be_visible()
     expect(page.get_by_role("img", name="1 unusual one")).to_be_visible()
+    around = page.get_by_role("region", name="Around it")
+    expect(around.get_by_text("Event 1102 in Security").first).to_be_visible()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         assert axe_faults(page) == []
@@ -79,6 +81,8 @@ def _page_says_why(browser: Browser, city: Installation, item: str) -> None:
 
 
 def _tenant_page_shows_the_rate(page: Page, city: Installation) -> None:
+    page.goto(f"http://127.0.0.1:{city.port}/tenants")
+    expect(page.get_by_text("0.1 unusual a day this week; the city's budget is 10")).to_be_visible()
     page.goto(f"http://127.0.0.1:{city.port}/tenants/council")
     page.get_by_role("link", name="0.1 unusual a day this week; budget 2").click()
     expect(page.get_by_role("row").filter(has_text=HOST)).to_be_visible()

@@ -40,6 +40,7 @@ def tenants_page(visit: Signed) -> Response:
     values = {
         "tenants": tenants,
         "tally": f"{count(len(tenants), 'organisation', 'organisations')} {who}",
+        "unusual": _city(visit),
     }
     return visit.page("tenants.html", here="tenants", values=values)
 
@@ -96,6 +97,14 @@ def _own_rules(visit: Visit, tenant: str) -> list[dict[str, Any]]:
             "link": f"/tenants/{tenant}/own-rules",
         }
     ]
+
+
+def _city(visit: Visit) -> str:
+    """The same over all organisations, for those who serve them."""
+    if visit.services.budget is None or not visit.staff:
+        return ""
+    rate, budget = visit.services.unusual_a_day(visit.principal), visit.services.city_budget
+    return f"{rate:.1f} unusual a day this week; the city's budget is {budget:g}"
 
 
 def _unusual(visit: Visit, tenant: str) -> list[dict[str, Any]]:

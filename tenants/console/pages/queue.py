@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
 
+from detection.unusual import RULE as UNUSUAL
 from tenants.console.render import link
 from tenants.console.visit import Signed, Visit
 from tenants.console.words import (
@@ -182,7 +183,7 @@ def _row(visit: Visit, item: Item, tenants: Mapping[str, Tenant], names: Mapping
         tenant=tenant.name if tenant else item.tenant,
         entity=entity_of(item),
         asset=f"{item.criticality} asset" if item.criticality else "",
-        events=count(item.count, "event", "events"),
+        events=_events(item),
         window=window(first, last, visit.moment(visit.now)),
         last=last,
         opened=visit.moment(item.opened),
@@ -190,6 +191,12 @@ def _row(visit: Visit, item: Item, tenants: Mapping[str, Tenant], names: Mapping
         owner=names.get(item.owner or "", item.owner or ""),
         verdict=verdict_name(item.verdict),
     )
+
+
+def _events(item: Item) -> str:
+    if item.rule.startswith(UNUSUAL):
+        return count(item.count, "window", "windows")
+    return count(item.count, "event", "events")
 
 
 def _tally(asked: Asked, shown: int, *, more: bool, paged: bool) -> str:
