@@ -16,6 +16,7 @@ FEWEST_HOURS: Final = 12.0
 STRANGER: Final = 4.0
 """Windows after which half of an entity's deviation from itself counts."""
 HOURS: Final = 168.0
+LOG_TWO: Final = math.log1p(1.0)
 WEEKS: Final = 336
 """Hours of the two weeks that a calendar knows, in term and between terms."""
 
@@ -124,24 +125,27 @@ def _values(
     own_total = entity.totals[index] if entity is not None else 0.0
     own_kinds = len(mine)
     scale, own_scale = _bottom(unseen), _bottom(_backed_off(0.0, own_total, own_kinds, unseen))
-    found = []
+    base, whole, own_whole = kinds * novel, total + kinds, own_total + own_kinds
+    log, found = math.log, []
     for text, count in counts.items():
         key = key_of(text)
         value: Known | None = known.get(key)
         uses = mine.get(key, 0.0)
-        p = _backed_off(value.count if value else 0.0, total, kinds, novel)
-        own = _backed_off(uses, own_total, own_kinds, p)
+        # the same as _backed_off, twice
+        p = ((value.count if value else 0.0) + base) / whole if kinds else novel
+        own = (uses + own_kinds * p) / own_whole if own_kinds else p
         holders = min(peers, max(0.0, value.holders - (uses > 0))) if value else 0.0
+        surprise, own_surprise = -log(p) / scale, -log(own) / own_scale
         found.append(
             Evidence(
                 index,
                 text,
                 count,
-                min(1.0, -math.log(own) / own_scale),
-                min(1.0, -math.log(p) / scale),
+                min(1.0, own_surprise),
+                min(1.0, surprise),
                 uses,
                 holders,
-                math.log1p(uses / age / (holders + 1.0)),
+                math.log1p(uses / age / (holders + 1.0)) if uses else 0.0,
                 value.first if value else 0.0,
             )
         )
@@ -168,21 +172,26 @@ def _averages(found: list[Evidence]) -> tuple[float, float]:
     """Mean surprise for the entity, and how much more it is than that for all."""
     weight = mean = ratio = 0.0
     for each in found:
-        share = math.sqrt(each.number)
+        own, share = each.own, math.sqrt(each.number)
         weight += share
-        mean += share * each.own
-        ratio += share * (each.own - each.all)
+        mean += share * own
+        ratio += share * (own - each.all)
     return (mean / weight, ratio / weight) if weight else (0.0, 0.0)
 
 
 def _facet(found: list[Evidence], *, known: bool) -> list[float]:
     new = odd = burst = lone = 0.0
     for each in found:
+        own, number = each.own, each.number
         if each.mine == 0.0 and known:
-            new += each.own
-        odd = max(odd, each.all)
-        burst = max(burst, each.own * math.log1p(each.number))
-        lone = max(lone, each.lone)
+            new += own
+        if each.all > odd:
+            odd = each.all
+        sudden = own * (LOG_TWO if number == 1.0 else math.log1p(number))
+        if sudden > burst:
+            burst = sudden
+        if each.lone > lone:
+            lone = each.lone
     return [new, odd, burst, lone]
 
 

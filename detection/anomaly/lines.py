@@ -80,9 +80,8 @@ class Lines:
         seen = []
         for watched, observe in self._seers_of(soc.logsources):
             observation = observe(fields, time, identity)
-            name = observation and watched.name_of(observation.entity)
-            if observation is not None and name is not None:
-                seen.append((watched.profile.name, observation._replace(entity=name)))
+            if observation is not None:
+                seen.append((watched.profile.name, observation))
         return Sight(soc.source, time, seen)
 
     def _seers_of(self, logsources: tuple[str, ...]) -> Seers:
@@ -92,7 +91,7 @@ class Lines:
                 self._seers.clear()
             parsed = [LogSource.parse(each) for each in logsources]
             fitting = [each for each in self._watched if each.sees(parsed)]
-            found = tuple((each, observer(each.profile)) for each in fitting)
+            found = tuple((each, observer(each.profile, each.name_of)) for each in fitting)
             self._seers[logsources] = found
         return found
 

@@ -144,23 +144,30 @@ def _facet(name: str, written: str | list[str] | _Follows) -> Facet:
 Observe = Callable[[Mapping[str, Any], float, int], Observation | None]
 
 
-def observer(profile: Profile) -> Observe:
+def observer(
+    profile: Profile, name_of: Callable[[str], str | None] = lambda entity: entity
+) -> Observe:
     """Makes the function that turns an event's fields, time and id into an observation.
 
-    It gives None where the event does not name its entity or shows no facet at all.
+    It gives None where the event does not name its entity, by the one spelling that `name_of`
+    gives it, or shows no facet at all.
     """
     names = fields_of(profile)
     place = names.index
     entity_at = place(profile.entity)
     size_at = place(profile.bytes) if profile.bytes else None
     places = [tuple(map(place, facet.fields)) for facet in profile.facets]
+    alone = [at[0] if len(at) == 1 else None for at in places]
+    facets = list(zip(alone, places, strict=True))
 
     def observe(fields: Mapping[str, Any], time: float, identity: int) -> Observation | None:
         texts = [text_of(fields, name) for name in names]
         entity = texts[entity_at]
+        if entity is not None:
+            entity = name_of(entity)
         if entity is None:
             return None
-        values = tuple([_value(texts, facet) for facet in places])
+        values = tuple([_joined(texts, at) if one is None else texts[one] for one, at in facets])
         if not any(values):
             return None
         size = 0.0 if size_at is None else _number(texts[size_at])
@@ -193,9 +200,7 @@ def text_of(fields: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
-def _value(texts: Sequence[str | None], places: tuple[int, ...]) -> str | None:
-    if len(places) == 1:
-        return texts[places[0]]
+def _joined(texts: Sequence[str | None], places: tuple[int, ...]) -> str | None:
     found = [texts[place] for place in places]
     if not any(found):
         return None
