@@ -48,14 +48,29 @@ class Answers(dict[Any, int]):
     True: those are never remembered as such.
     """
 
+    __slots__ = (
+        "_absent",
+        "_affixes",
+        "_exact",
+        "_merely_present",
+        "_of_held",
+        "_parts",
+        "_present",
+        "_raw",
+        "_scans",
+        "_sets",
+        "_tests",
+    )
+
     def __init__(self, lookups: Sequence[Lookup], sets: Sets) -> None:
         super().__init__()
         self._sets = sets
-        groups = [each.folded for each in lookups if each.folded is not None]
-        self._groups = groups
         self._exact = _merged([each.exact for each in lookups if each.exact])
-        self._scans = [(each.scanner.scan, each.numbers) for each in groups if each.scanner]
-        self._tests = [test for each in groups for test in each.others]
+        self._affixes = [table for each in lookups for table in each.affixes]
+        within = [each.within for each in lookups if each.within is not None]
+        self._scans = [(each.scanner.scan, each.numbers) for each in within if each.scanner]
+        self._parts = [part for each in within for part in each.parts]
+        self._tests = [test for each in within for test in each.others]
         self._raw = [each for each in lookups if each.looks_at_raw]
         self._present = frozenset(number for each in lookups for number in each.present)
         self._absent = frozenset(number for each in lookups for number in each.absent)
@@ -73,11 +88,15 @@ class Answers(dict[Any, int]):
     def __missing__(self, value: Any) -> int:
         if value.__class__ is not str:
             return self._of_another_kind(value)
-        if not value:
-            number = self[value] = self._number(tuple(self._holding_for_nothing()))
-            return number
         low = value.lower()
-        held = [*self._exact[low]] if low in self._exact else []
+        held: list[int] = []
+        if low in self._exact:
+            held += self._exact[low]
+        for cut, table, how in self._affixes:
+            if (outermost := low[cut]) in table:
+                for number, affix in table[outermost]:
+                    if how(low, affix):
+                        held.append(number)
         if self._scans:
             hits: list[int] = []
             data = utf8(low)
@@ -86,6 +105,9 @@ class Answers(dict[Any, int]):
                 if hits:
                     held += [numbers[position] for position in hits]
                     hits.clear()
+        for number, part in self._parts:
+            if part in low:
+                held.append(number)
         if self._tests:
             held += [number for number, test in self._tests if test(low)]
         for lookup in self._raw:
@@ -102,15 +124,6 @@ class Answers(dict[Any, int]):
             number = self._of_held[held] = self._sets.number(self._present.union(held))
             self._sets.spent += getsizeof(held) + ENTRY_BYTES
         return number
-
-    def _holding_for_nothing(self) -> list[int]:
-        """What holds for the empty text, in which Hyperscan sees nothing."""
-        held = list(self._exact.get("", ()))
-        for group in self._groups:
-            held += group.exactly("", b"")
-        for lookup in self._raw:
-            held += lookup.raw("")
-        return held
 
     def _of_another_kind(self, value: Any) -> int:
         if isinstance(value, tuple):

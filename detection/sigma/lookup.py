@@ -6,7 +6,8 @@ from ipaddress import IPv4Network, IPv6Network
 
 import hyperscan
 
-from detection.sigma.predicates import TEXT_KINDS, Kind, Predicate, tester, wildcard
+from detection.sigma.affixes import tables
+from detection.sigma.predicates import TEXT_KINDS, Kind, Predicate, tester
 from detection.sigma.scan import Scanner, Scanners, compiles, expression, is_hint
 from detection.sigma.values import address_of
 
@@ -19,8 +20,9 @@ Test = tuple[int, Callable[[str], bool]]
 class Lookup:
     """Answers all predicates of a field at once. Immutable; holds no cache.
 
-    Folded text kinds come from a dictionary (exact) or one scan (the others); regular expressions
-    are looked for in one scan too and confirmed one by one; the rest is asked one by one.
+    Folded text kinds come from dictionaries (exact, begins, ends) or one scan (the others);
+    regular expressions are looked for in one scan too and confirmed one by one; the rest is
+    asked one by one.
     """
 
     def __init__(self, predicates: Iterable[Numbered], scanners: Scanners) -> None:
@@ -28,7 +30,8 @@ class Lookup:
         self.absent: list[int] = []
         self.exact: dict[str, list[int]] = {}
         """Folded text to the predicates that ask for just that."""
-        folded: list[Numbered] = []
+        affixes: list[Numbered] = []
+        within: list[Numbered] = []
         regexes: list[Numbered] = []
         self._networks: list[tuple[int, IPv4Network | IPv6Network]] = []
         self._raw: list[Test] = []
@@ -40,15 +43,19 @@ class Lookup:
                 self.absent.append(number)
             elif kind is Kind.EXACT and not predicate.cased:
                 self.exact.setdefault(predicate.value, []).append(number)
+            elif kind in (Kind.STARTS, Kind.ENDS) and not predicate.cased:
+                affixes.append((number, predicate))
             elif kind in TEXT_KINDS and not predicate.cased:
-                folded.append((number, predicate))
+                within.append((number, predicate))
             elif kind is Kind.REGEX:
                 regexes.append((number, predicate))
             elif kind is Kind.CIDR:
                 self._networks.append((number, predicate.value))
             else:
                 self._raw.append((number, tester(predicate)))
-        self.folded = Group(folded, scanners) if folded else None
+        self.affixes = tables(affixes)
+        """How the folded text begins and ends."""
+        self.within = Group(within, scanners) if within else None
         """What is looked for within the folded text."""
         self._regexes = Group(regexes, scanners, few=0) if regexes else None
         self.looks_at_raw = bool(regexes or self._networks or self._raw)
@@ -80,17 +87,18 @@ class Group:
             self._prepare(predicates, scanners)
         self.numbers = [number for number, _ in self._scanned]
         """For what the scan finds at each position."""
-        self.others = [(number, tester(predicate)) for number, predicate in self._unscanned]
-        """What it does not look for."""
+        parts = [each for each in self._unscanned if each[1].kind is Kind.CONTAINS]
+        self.parts = [(number, str(predicate.value)) for number, predicate in parts]
+        """What it does not look for: texts within the text, and others by their tests."""
+        self.others = [(n, tester(each)) for n, each in self._unscanned if (n, each) not in parts]
 
     def exactly(self, text: str, data: bytes) -> list[int]:
         """What holds for a text, whose bytes are `data`, taking the scan at its word."""
-        if not text:  # Hyperscan sees nothing in nothing
-            return [number for number, predicate in self._predicates if _nothing_does(predicate)]
         held: list[int] = []
         if self.scanner is not None and (found := self.scanner.found(data)):
             numbers = self.numbers
             held = [numbers[position] for position in found]
+        held += [number for number, part in self.parts if part in text]
         if self.others:
             held += [number for number, test in self.others if test(text)]
         return held
@@ -135,10 +143,3 @@ class Group:
         self._scanned = [each for each, pattern in pairs if pattern is not None]
         self._unscanned = [each for each, pattern in pairs if pattern is None]
         self._hints = {at for at, (pattern, _) in enumerate(usable) if is_hint(pattern)}
-
-
-def _nothing_does(predicate: Predicate) -> bool:
-    """Whether a text kind holds for the empty text, found out without making its test."""
-    if predicate.kind is Kind.WILD:
-        return wildcard(predicate.value, "")
-    return not predicate.value

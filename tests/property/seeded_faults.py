@@ -59,6 +59,7 @@ PREDICATES = "detection.sigma.predicates"
 VALUES = "detection.sigma.values"
 SCAN = "detection.sigma.scan"
 LOOKUP = "detection.sigma.lookup"
+HELD = "detection.sigma.held"
 
 FAULTS = (
     # What a rule is compiled to
@@ -129,7 +130,7 @@ FAULTS = (
     ),
     Fault(VALUES, 'dot = name.find(".", dot + 1)', "dot = -1", MADE),
     # How many are looked for at once
-    Fault(SCAN, r'rb"\A" + literal(value), FLAGS', "literal(value), FLAGS", TEXTS),
+    Fault(HELD, "if how(low, affix):", "if affix:", TEXTS),
     Fault(SCAN, r'rb"(?:[\x00-\x7f]|[\xc0-\xff][\x80-\xbf]*)"', 'rb"."', TEXTS),
     Fault(SCAN, r'(b"$", rb"\s"', r'(rb"\s"', FLAGGED),
     Fault(

@@ -179,7 +179,7 @@ def test_the_version_changes_with_the_rules_and_the_lists_only(tmp_path: Path) -
 
 
 MANY = (
-    "detection:\n    selection:\n        Image|endswith:\n"
+    "detection:\n    selection:\n        Image|contains:\n"
     + "".join(f"            - '\\tool{number}.exe'\n" for number in range(20))
     + "    condition: selection\n"
 )
