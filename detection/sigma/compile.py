@@ -13,7 +13,6 @@ from sigma.conditions import (
 )
 from sigma.rule import SigmaRule
 from sigma.types import (
-    CompareOperators,
     Placeholder,
     SigmaBool,
     SigmaCasedString,
@@ -119,8 +118,6 @@ class RuleCompiler:
             value.contains_placeholder()
         ):
             return join(Any, [self.value(field, each) for each in self._expand(value)])
-        if isinstance(value, SigmaCompareExpression) and value.op is CompareOperators.NEQ:
-            return Not(self.value(field, value.number))
         if isinstance(value, SigmaExists) and not value.exists:
             return Not(self._one(Predicate(field, Kind.PRESENT)))
         return self._one(predicate_of(field, value))
