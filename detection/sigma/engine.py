@@ -7,7 +7,7 @@ from collectors.bus.contract import Malformed
 from collectors.codec import loads
 from collectors.logsource import LogSource
 from detection.sigma.condition import Condition
-from detection.sigma.held import Sets
+from detection.sigma.memories import Memories
 from detection.sigma.plan import Plan
 from detection.sigma.scan import Scanners
 from detection.sigma.source import Source
@@ -63,9 +63,11 @@ class Engine:
         """Theirs, in the same order."""
         self._sources = sources
         self._memory = memory
-        self._scanners = scanners
-        self.sets = Sets()
+        self._memories = Memories(scanners)
+        self.sets = self._memories.sets
         """Of predicates that hold, by the numbers that plans make signatures of."""
+        self._serving: dict[LogSource, frozenset[LogSource]] = {}
+        """A log source, in lower case, to those that rules ask for and it serves."""
         self._plans: dict[frozenset[LogSource], Plan] = {}
         self._plan_of: dict[tuple[str, ...] | tuple[LogSource, ...], Plan] = {}
         self._views: dict[Plan, View] = {}
@@ -141,27 +143,36 @@ class Engine:
         view = self._views.get(plan)
         if view is None:
             view = self._views[plan] = View(plan)
-        self._readers[named] = view.reader(key)
+        self._readers[named] = view.reader(key, named[len(LOGSOURCES) - 1 :] + b"]")
 
     def _plan(self, key: tuple[Any, ...], logsources: Iterable[LogSource]) -> Plan:
-        lowered = [LogSource(*map(str.lower, each)) for each in logsources]
-        asked = frozenset(
-            source for source in self._sources if any(each.serves(source) for each in lowered)
-        )
+        asked = frozenset[LogSource]().union(*map(self._asked, logsources))
         plan = self._plans.get(asked)
         if plan is None:
             if len(self._plans) == MAX_PLANS:
                 self._drop_plans()
             sources = [self._sources[source] for source in sorted(asked)]
-            plan = self._plans[asked] = Plan(sources, self.conditions, self.sets, self._scanners)
+            plan = self._plans[asked] = Plan(sources, self.conditions, self._memories)
         if len(self._plan_of) > MAX_NAMED:
             self._plan_of.clear()
         self._plan_of[key] = plan
         return plan
 
+    def _asked(self, logsource: LogSource) -> frozenset[LogSource]:
+        """What rules ask for that an event of this log source serves."""
+        lowered = LogSource(*map(str.lower, logsource))
+        found = self._serving.get(lowered)
+        if found is None:
+            if len(self._serving) > MAX_NAMED:
+                self._serving.clear()
+            found = frozenset(source for source in self._sources if lowered.serves(source))
+            self._serving[lowered] = found
+        return found
+
     def _drop_plans(self) -> None:
         for memory in (self._plans, self._plan_of, self._views, self._readers):
             memory.clear()
+        self._memories.drop()
 
     def trim(self) -> None:
         """Start the memories afresh where they are full; `match` and `match_lines` do so too."""
@@ -170,7 +181,7 @@ class Engine:
 
     def _forget(self) -> None:
         self.forgotten += 1
-        self.sets.clear()
+        self._memories.forget()
         for plan in self._plans.values():
             plan.forget()
 

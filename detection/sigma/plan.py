@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from detection.sigma.condition import Condition, true_for
-from detection.sigma.held import Answers, Sets
-from detection.sigma.keywords import Keywords
+from detection.sigma.held import Sets
+from detection.sigma.memories import Memories
 from detection.sigma.references import pairs_of
-from detection.sigma.scan import Scanners
 from detection.sigma.signing import WIDE, Signature, WideSigner, signer
 from detection.sigma.source import Source
 from detection.sigma.values import find, plain
@@ -26,14 +25,13 @@ class Plan:
         self,
         sources: Sequence[Source],
         conditions: Sequence[Condition],
-        sets: Sets,
-        scanners: Scanners,
+        memories: Memories,
     ) -> None:
-        self._sets = sets
+        self._sets = sets = memories.sets
         self._conditions = conditions
         names = sorted({name for source in sources for name in source.lookups})
         self.answers = {
-            name: Answers([s.lookups[name] for s in sources if name in s.lookups], sets)
+            name: memories.answers([s.lookups[name] for s in sources if name in s.lookups])
             for name in names
         }
         self.pairs = pairs_of([each for source in sources for each in source.references], sets)
@@ -43,12 +41,11 @@ class Plan:
         """Every field that is looked at, but for keywords, which look at all."""
         joined = [each for source in sources for each in source.joined]
         apart = [each for source in sources for each in source.apart]
-        self.keywords = Keywords(joined, apart, sets, scanners) if joined or apart else None
+        self.keywords = memories.keywords(joined, apart) if joined or apart else None
         self.known: dict[Signature, tuple[int, ...]] = {}
         """Numbers of the rules that match, in order; `evaluate` answers for what is not in it."""
         self._always = frozenset(rule for source in sources for rule in source.always)
-        self._witnessed = [source.witnessed for source in sources]
-        self._candidates: dict[int, frozenset[int]] = {}
+        self._candidates = _Candidates([source.witnessed for source in sources], sets)
         flat = not any("." in name for name in self.names)
         wide = flat and len(names) > WIDE
         self.wide = WideSigner(self.answers, self.pairs, sets) if wide else None
@@ -74,8 +71,8 @@ class Plan:
         candidates = self.candidates(numbers)
         found: tuple[int, ...] = ()
         if candidates:
-            sets, conditions = self._sets.sets, self._conditions
-            held = frozenset().union(*(sets[number] for number in numbers))
+            conditions = self._conditions
+            held = frozenset().union(*map(self._sets.sets.__getitem__, numbers))
             found = tuple(rule for rule in sorted(candidates) if true_for(conditions[rule], held))
         self.known[signature] = found
         self._sets.spent += SIGNATURE_BYTES + 8 * len(signature)
@@ -83,32 +80,16 @@ class Plan:
 
     def candidates(self, numbers: Iterable[int]) -> frozenset[int]:
         """The rules that must be looked at where these numbered sets of predicates hold."""
-        return self._always.union(*map(self._candidates_for, numbers))
+        return self._always.union(*map(self._candidates.__getitem__, numbers))
 
     def forget(self) -> None:
-        """Drop everything remembered; the sets' numbers are about to be given anew."""
+        """Drop everything remembered but in the shared memories; the sets are numbered anew."""
         self.known.clear()
         self._candidates.clear()
-        for answers in self.answers.values():
-            answers.forget()
         for pairs in self.pairs:
             pairs.forget()
-        if self.keywords is not None:
-            self.keywords.forget()
         if self.wide is not None:
             self.wide.forget()
-
-    def _candidates_for(self, number: int) -> frozenset[int]:
-        """The rules of which a witness is in the set of this number."""
-        found = self._candidates.get(number)
-        if found is None:
-            held = self._sets.sets[number]
-            rules = (
-                witnessed[each] for witnessed in self._witnessed for each in held & witnessed.keys()
-            )
-            found = self._candidates[number] = frozenset().union(*rules)
-            self._sets.spent += SIGNATURE_BYTES + 32 * len(found)
-        return found
 
     def _sign_slowly(self, event: Mapping[str, Any]) -> Signature:
         def value(name: str) -> Any:
@@ -118,3 +99,21 @@ class Plan:
             *(answers[value(name)] for name, answers in self.answers.items()),
             *(pair[value(pair.names[0]), value(pair.names[1])] for pair in self.pairs),
         )
+
+
+class _Candidates(dict[int, frozenset[int]]):
+    """Number of a set of predicates to the rules of which a witness is in it."""
+
+    def __init__(self, witnessed: Sequence[Mapping[int, Sequence[int]]], sets: Sets) -> None:
+        super().__init__()
+        self._witnessed = witnessed
+        self._sets = sets
+
+    def __missing__(self, number: int) -> frozenset[int]:
+        held = self._sets.sets[number]
+        rules = (
+            witnessed[each] for witnessed in self._witnessed for each in held & witnessed.keys()
+        )
+        found = self[number] = frozenset().union(*rules)
+        self._sets.spent += SIGNATURE_BYTES + 32 * len(found)
+        return found

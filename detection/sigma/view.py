@@ -19,7 +19,7 @@ Reader = Callable[[bytes], tuple[int, ...] | None]
 
 
 class _Envelope(msgspec.Struct, gc=False):
-    logsources: tuple[str, ...]
+    logsources: msgspec.Raw
 
 
 class View:
@@ -33,7 +33,7 @@ class View:
         self._plan = plan
         if (wide := plan.wide) is not None:
             self._decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
-            self._said: Callable[[Any], tuple[str, ...]] = _taken_out
+            self._said: Callable[[Any], tuple[str, ...] | msgspec.Raw] = _taken_out
             self._sign: Callable[[Any], Signature] = lambda event: wide(event.get, event)
         else:
             slots = {name: at for at, name in enumerate(plan.names)}
@@ -41,9 +41,13 @@ class View:
             self._said = attrgetter(f"{ENVELOPE}.logsources")
             self._sign = slot_signer(slots, plan.answers, plan.pairs)
 
-    def reader(self, logsources: Sequence[str]) -> Reader:
-        """Reads lines of which the envelope names just these log sources, in this order."""
-        decode, said, sign, expected = self._decode, self._said, self._sign, tuple(logsources)
+    def reader(self, logsources: Sequence[str], written: bytes) -> Reader:
+        """Reads lines of which the envelope names just these log sources, in this order.
+
+        `written` is the JSON that says so; lines may be left to others that write it differently.
+        """
+        decode, said, sign = self._decode, self._said, self._sign
+        expected = tuple(logsources) if self._plan.wide is not None else msgspec.Raw(written)
         known, evaluate = self._plan.known, self._plan.evaluate
         keywords = self._plan.keywords
         gate = keywords.gate.scan if keywords is not None and keywords.gate is not None else None
