@@ -36,6 +36,7 @@ check: $(VENV)/dev ## format, lint, types, imports, rules
 bench: $(VENV)/dev ## measure speed; BENCHMARKS.md says what and how
 	$(BIN)/python -m tests.bench.engine
 	$(BIN)/python -m tests.bench.rsigma
+	$(BIN)/python -m tests.bench.scale
 	$(BIN)/python -m tests.bench.pipe
 
 bench-anomaly: $(VENV)/dev ## measure the anomaly model on real labelled data beside plain detectors

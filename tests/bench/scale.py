@@ -1,24 +1,30 @@
-"""How the engine bears growth: `python -m tests.bench.scale [memory|rules|processes ...]`.
+"""How the engine bears growth: `python -m tests.bench.scale [loading|memory|rules|processes ...]`.
 
-Memory of one process after a million events; ten times the rules, made by varying real ones; two
-processes over two files.
+Seconds until rules are loaded, with and without what was compiled before; memory of one process
+after a million events; ten times the rules, made by varying real ones; two processes over two
+files.
 """
 
 import gc
 import hashlib
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from detection.sigma import Engine, load
 from detection.sigma.ruleset import build
+from detection.sigma.stored import CACHE_ENVIRONMENT
 from rules.catalog import Catalog, Rule, parse, read
 from rules.documents import Document
 from tests.bench.engine import CORPORA, RULE_SETS, surroundings
@@ -28,24 +34,58 @@ STREAM = CORPORA / "streams" / "windows.ndjson.gz"
 RULES = [CORPORA / "sigma-rules" / name for name in RULE_SETS]
 MILLION = 1_000_000
 TIMES = 10
+Given = TypeVar("Given")
+Told = TypeVar("Told")
 _ADDRESS = re.compile(r"[0-9a-fA-F.:]+(/\d+)?")
+
+
+CHANGED = """
+title: A rule that is being written
+id: 5d0c6d0e-3c2b-4f4b-9a51-0d1f6a7e2b11
+logsource: {{category: process_creation, product: windows}}
+detection:
+    selection:
+        Image|endswith: '\\being-written.exe'
+        CommandLine|contains: '{}'
+    condition: selection
+"""
+
+
+def loading() -> None:
+    """Wall time of `load` in fresh processes: nothing on disk, all of it, one rule changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[CACHE_ENVIRONMENT] = str(Path(folder) / "cache")
+        rule = Path(folder) / "changed.yml"
+        rule.write_text(CHANGED.format("one"))
+        paths = [*RULES, rule]
+        print(f"loading: {_alone(_seconds_to_load, paths):.2f} s the first time, wall time")
+        again = [_alone(_seconds_to_load, paths) for _ in range(5)]
+        changed = []
+        for turn in range(5):
+            rule.write_text(CHANGED.format(f"turn {turn}"))
+            changed.append(_alone(_seconds_to_load, paths))
+        del os.environ[CACHE_ENVIRONMENT]
+    for name, found in (("all of it on disk", again), ("one rule changed", changed)):
+        print(f"loading: {sorted(found)[2]:.2f} s with {name} (5 times, {max(found):.2f} at most)")
 
 
 def memory() -> None:
     """A third of a million events as they are, two thirds with every value new."""
-    engine = _ready(load(RULES))
-    print(f"memory: {_resident():.0f} MiB loaded")
-    plain, fresh = streams(STREAM)
-    ours = [records(plain.ours), records(fresh.ours)]
-    own = sum(map(len, (*plain.ours, *plain.theirs, *fresh.ours, *fresh.theirs))) / (1 << 20)
-    done = turn = 0
-    while done < MILLION:
-        turn += 1
-        for record in ours[turn % 3 > 0]:
-            found = [line.replace(b"0", b"%d" % turn) for line in record] if turn % 3 else record
-            engine.match_lines(found)
-            done += len(record)
-    print(f"memory: {_resident():.0f} MiB after {done:,} events, {own:.0f} of them the stream")
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / "plain.ndjson", Path(folder) / "fresh.ndjson"]
+        _alone(_write, files)
+        engine = _ready(load(RULES))
+        print(f"memory: {_resident():.0f} MiB loaded")
+        done = turn = 0
+        while done < MILLION:
+            turn += 1
+            for record in _read(files[turn % 3 > 0]):
+                found = (
+                    [line.replace(b"0", b"%d" % turn) for line in record] if turn % 3 else record
+                )
+                engine.match_lines(found)
+                done += len(record)
+    print(f"memory: {_resident():.0f} MiB after {done:,} events, {_peak():.0f} at most")
     print(f"memory: the engine's own memories were full {engine.forgotten} times")
 
 
@@ -147,18 +187,50 @@ def _passed(engine: Engine, lines: list[bytes]) -> float:
     return time.process_time() - began
 
 
+def _alone(what: Callable[[Given], Told], given: Given) -> Told:
+    """What a function says in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(what, given).result()
+
+
+def _seconds_to_load(paths: Sequence[Path]) -> float:
+    began = time.perf_counter()
+    load(paths)
+    return time.perf_counter() - began
+
+
+def _write(files: Sequence[Path]) -> None:
+    """The stream as it is, and with every value new."""
+    for path, stream in zip(files, streams(STREAM), strict=True):
+        path.write_bytes(b"".join(line + b"\n" for line in stream.ours))
+
+
+def _read(path: Path, size: int = 50) -> Iterator[list[bytes]]:
+    with path.open("rb") as lines:
+        while record := [line.rstrip(b"\n") for line in islice(lines, size)]:
+            yield record
+
+
+def _peak() -> float:
+    """MiB that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def _resident() -> float:
     """MiB of this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
+PARTS = {"loading": loading, "memory": memory, "rules": rules, "processes": processes}
+
+
 def _asked() -> Iterator[str]:
-    yield from sys.argv[1:] or ["memory", "rules", "processes"]
+    yield from sys.argv[1:] or PARTS
 
 
 if __name__ == "__main__":
     for said in surroundings(STREAM):
         print(said)
     for name in _asked():
-        {"memory": memory, "rules": rules, "processes": processes}[name]()
+        PARTS[name]()
