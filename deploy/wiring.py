@@ -40,7 +40,8 @@ LOG = structlog.get_logger()
 BUS_FILE = "bus.sqlite"
 DETECTION_BATCH = 32
 """Records: at 64 KiB each 2 MiB of events, so that an alert is not long on its way."""
-INDEXER_BATCH = 64
+INDEXER_BATCH = 256
+"""Records: enough for several bulks, so that making one and indexing another go side by side."""
 TIDY_SECONDS = 3600.0
 
 

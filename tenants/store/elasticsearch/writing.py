@@ -1,4 +1,4 @@
-"""Writing to one slice: in bulks of bounded size, two under way; each event once."""
+"""Writing to one slice: in bulks of bounded size, some under way; each event once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +14,8 @@ from tenants.store.elasticsearch.document import Level, document
 BULK_EVENTS = 500
 BULK_BYTES = 4 << 20
 """One bulk ends before it passes either, unless one event alone does; the node takes 100 MB."""
-UNDER_WAY = 2
-"""While the node indexes one bulk, the next is made."""
+UNDER_WAY = 3
+"""While the node indexes one bulk or two, the next is made."""
 _CREATED, _KNOWN, _GONE, _REFUSED = 201, 409, 404, 400
 _NEXT = {Level.FIELDS: Level.PAIRS, Level.PAIRS: Level.BARE}
 
