@@ -62,13 +62,13 @@ class Witness:
             if after is None:
                 return found
 
-    def queue(self, signals: Iterable[Signal], correlated: Iterable[Alert]) -> QueueSeen:
+    def queue(self, signals: Iterable[Signal], beside: Iterable[Alert]) -> QueueSeen:
         """The open queue, held against the signals that should have made it.
 
-        And against the alerts that correlations have made of signals.
+        And against the alerts that have no signals: of correlations and of unusual behaviour.
         """
         wanted = Counter(_place(signal) for signal in signals if signal.state is State.ALERT)
-        for alert in correlated:
+        for alert in beside:
             wanted[_place(alert)] += alert.count
         items = list(self._items())
         shown = Counter(

@@ -190,7 +190,8 @@ class _Proof:
         actual = actual_matches(signals, contents)
         different = differences(expected.matches, actual)
         correlations = {each.info.id for each in read_correlations(self._plan.rules)}
-        queue = witness.queue(signals, [each for each in alerts if each.rule in correlations])
+        beside = [each for each in alerts if each.rule in correlations or each.unusual]
+        queue = witness.queue(signals, beside)
         wanted = told(expected.findings.get(STAGED.source, ()))
         findings = seen(alerts, correlations)
         correct = not different and found == sent and not queue.faults
