@@ -55,8 +55,8 @@ soak: $(VENV)/dev ## minutes at a steady rate on both stacks while stages are ki
 	$(BIN)/python -m tests.bench.soak 180 local
 
 faults: proof ## the long form of what is attacked in `make test`
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n $(JOBS) tests/property/test_engine_agrees_with_oracle.py tests/property/test_every_modifier_agrees_with_oracle.py tests/property/test_events_made_for_rules.py tests/property/test_lines_agree_with_events.py
-	CITYSOC_LONG=1 CITYSOC_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/property/test_seeded_faults.py tests/integration/test_search_finds_what_the_engine_finds.py
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n $(JOBS) tests/property/test_engine_agrees_with_oracle.py tests/property/test_every_modifier_agrees_with_oracle.py tests/property/test_events_made_for_rules.py tests/property/test_lines_agree_with_events.py tests/property/test_conditions_agree_with_oracle.py tests/property/test_any_document_is_read_or_refused.py
+	CITYSOC_LONG=1 CITYSOC_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/property/test_seeded_faults.py tests/integration/test_search_finds_what_the_engine_finds.py tests/integration/test_change_of_rules_under_kills.py
 
 lock: $(VENV)/dev ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt

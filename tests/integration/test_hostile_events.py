@@ -10,6 +10,7 @@ import pytest
 from collectors import metrics
 from collectors.bus.contract import Retention
 from collectors.bus.embedded import EmbeddedBus
+from collectors.logsource import LogSource
 from detection.sigma import Engine, load
 from detection.worker import STAGE
 from tests.integration.test_detection_stage import event, read, record, signals, worker
@@ -55,11 +56,18 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     "fields",
     [
         {"big": LARGE + "c", "other": "b" * 400_000},
+        {"big": "a" * 1_000_000 + "c"},
         {f"field {number}": "x" for number in range(9_990)},
         {f"field {number}": "x" for number in range(30_000)},
         {"big": [["a" * 90 + str(number)] for number in range(3_000)]},
     ],
-    ids=["a value of 900 kB", "10,000 fields", "30,000 fields", "a list of lists"],
+    ids=[
+        "a value of 900 kB",
+        "a value of 1 MB",
+        "10,000 fields",
+        "30,000 fields",
+        "a list of lists",
+    ],
 )
 def test_time_is_bounded_and_the_others_get_their_signals(
     fields: dict[str, object], bus: EmbeddedBus, engine: Engine
@@ -73,6 +81,37 @@ def test_time_is_bounded_and_the_others_get_their_signals(
 
     assert time.process_time() - began < SECONDS
     assert {signal.event for signal in signals(bus)} >= {f"{each:032x}" for each in (0, 2)}
+
+
+SLOW = (
+    "(a+)+$",
+    "(.*a){25}",
+    "a.{1000}b.{1000}c",
+    r"(\w+\s*){1,50}=(\w+\s*){1,50}$",
+    r"[\s\S]{1,990}a[\s\S]{1,990}b",
+    "([a-z]{1,500}[0-9]{1,500}){2}$",
+    "|".join(f"ab{number:04}.*c" for number in range(2_000)),
+)
+
+
+@pytest.mark.parametrize("text", ["a" * 1_000_000 + "!", "ab1 x" * 200_000 + "!"])
+def test_no_expression_is_slow_to_load_or_to_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("CITYSOC_CACHE", str(tmp_path / "cache"))
+    expressions = "".join(f"        - '{each}'\n" for each in SLOW)
+    (tmp_path / "rule.yml").write_text(
+        HEAD.format(title="Slow", number=1)
+        + "logsource: {product: linux}\n"
+        + f"detection:\n    sel:\n      big|re:\n{expressions}    condition: sel\n"
+    )
+
+    began = time.process_time()
+    loaded = load([tmp_path])
+    loaded.match({"big": text}, [LogSource("linux")])
+
+    assert not loaded.faults
+    assert time.process_time() - began < SECONDS
 
 
 def test_a_large_value_is_searched_whole(bus: EmbeddedBus, engine: Engine) -> None:
