@@ -9,6 +9,7 @@ from sigma.exceptions import SigmaError
 from rules.attack import unknown_tags
 from rules.cases import read_cases
 from rules.catalog import Correlation, Filter, Rule, entry, filter_rules, line_for, resolved
+from rules.conditions import meant
 from rules.documents import Document, Fault, documents, read_file, rule_files
 from rules.stories import read_stories
 
@@ -85,11 +86,10 @@ def _unused(document: Document) -> Iterator[Fault]:
     conditions = detection["condition"]
     text = " ".join(conditions) if isinstance(conditions, list) else str(conditions)
     words = text.replace("(", " ").replace(")", " ").split()
-    for name in detection:
-        meant = any(
-            word in {name, "them"} or ("*" in word and Path(name).match(word)) for word in words
-        )
-        if name != "condition" and not meant:
+    selections = [name for name in detection if name not in {"condition", "timeframe"}]
+    used = {name for word in words for name in meant(word, selections)}
+    for name in selections:
+        if name not in used:
             message = f"selection '{name}' is not in the condition '{text}'"
             yield Fault(document.path, document.line_of(name), message)
 

@@ -59,7 +59,7 @@ def meant_by_none(condition: str, selections: Iterable[str]) -> Iterator[str]:
     """
     known = list(selections)
     for _, pattern in _OF.findall(condition):
-        if not _meant(pattern, known):
+        if not meant(pattern, known):
             yield pattern
 
 
@@ -68,12 +68,13 @@ def spelt_out(condition: str, selections: Sequence[str]) -> str:
 
     def names(found: re.Match[str]) -> str:
         word = " and " if found[1].lower() == "all" else " or "
-        return f"({word.join(_meant(found[2], selections))})"
+        return f"({word.join(meant(found[2], selections))})"
 
     return _OF.sub(names, condition)
 
 
-def _meant(pattern: str, selections: Sequence[str]) -> Sequence[str]:
+def meant(pattern: str, selections: Sequence[str]) -> Sequence[str]:
+    """The selections that a name or a pattern stands for."""
     fits = "*" if pattern == "them" else pattern
     named = [name for name in selections if fnmatchcase(name, fits)]
     return [name for name in named if pattern.startswith("_") or not name.startswith("_")]
