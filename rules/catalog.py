@@ -12,7 +12,7 @@ from sigma.rule import SigmaRule
 
 from collectors.logsource import LogSource
 from rules import encodings, numbers
-from rules.conditions import meant_by_none
+from rules.conditions import check_bounds, meant_by_none
 from rules.correlations import Correlation, read_correlation, resolve
 from rules.documents import Document, Fault, documents, read_file, rule_files
 from rules.filters import Filter, filtered, is_filter, read_filter
@@ -196,8 +196,8 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
         message = "an old Sigma `action` document; write each rule whole"
         faults.append(Fault(path, document.line_of("action"), message))
         return None
-    if no_text := _no_text(content.get("detection")):
-        faults.append(Fault(path, document.line_of(no_text[0], "detection"), no_text[1]))
+    if odd := _odd(content.get("detection")):
+        faults.append(Fault(path, document.line_of(odd[0], "detection"), odd[1]))
         return None
     old = piped(content)
     source = without_pipe(document) if old else document
@@ -224,8 +224,8 @@ def parse(document: Document, faults: list[Fault]) -> Rule | None:
         return None
 
 
-def _no_text(detection: Any) -> tuple[str, str] | None:
-    """What YAML takes for something else than text, such as a number: key, and what to do."""
+def _odd(detection: Any) -> tuple[str, str] | None:
+    """What is no text to YAML, such as a number, or out of bounds: key, and what to do."""
     if not isinstance(detection, dict):
         return None
     for name in detection:
@@ -235,6 +235,10 @@ def _no_text(detection: Any) -> tuple[str, str] | None:
     for each in condition if isinstance(condition, list) else [condition]:
         if not isinstance(each, str):
             return "condition", f"expected text for a condition, got {each!r}; quote it"
+        try:
+            check_bounds(each, list(detection))
+        except ValueError as error:
+            return "condition", str(error)
     return None
 
 

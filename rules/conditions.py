@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 _OF = re.compile(r"\b(\d+|any|all)\s+of\s+([\w*-]+)", re.IGNORECASE)
+_DEEPER = re.compile(r"[()]|[\w*-]+")
 _TOKEN = re.compile(r"\s*(\(|\)|(?:1|any|all)\s+of\s+[\w*]+|[\w*-]+)")
+
+
+MAX_CONDITION = 20_000
+"""Characters; the longest of SigmaHQ's has 542."""
+MAX_NESTING = 50
+"""Parentheses and `not` within each other."""
+MAX_MEANT = 20_000
+"""Selections that all patterns of a condition stand for."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +54,29 @@ Expression = Name | Negation | Chain
 
 def parse(condition: str) -> Expression:
     """Take a condition apart. Raises ValueError where it is none."""
+    check_bounds(condition)
     tokens = _tokens(condition)
     expression = _chain(tokens, ("or", "and"))
     if tokens:
         raise ValueError(f"condition '{condition}': unexpected '{tokens[0]}'")
     return expression
+
+
+def check_bounds(condition: str, selections: Sequence[str] = ()) -> None:
+    """Raises ValueError for a condition that would take too long to read."""
+    if len(condition) > MAX_CONDITION:
+        message = f"expected a condition of at most {MAX_CONDITION:,} characters"
+        raise ValueError(f"{message}, got {len(condition):,}; split the rule")
+    depth = negations = 0
+    for word in _DEEPER.findall(condition):
+        negations = negations + 1 if word == "not" else 0
+        depth += {"(": 1, ")": -1}.get(word, 0)
+        if depth + negations > MAX_NESTING:
+            raise ValueError(f"a condition is nested more than {MAX_NESTING} deep; split the rule")
+    patterns = len(_OF.findall(condition)) if selections else 0
+    if patterns * len(selections) > MAX_MEANT:
+        message = f"{patterns:,} patterns over {len(selections):,} selections"
+        raise ValueError(f"a condition has {message}; split the rule")
 
 
 def meant_by_none(condition: str, selections: Iterable[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from sigma.correlations import (
 from sigma.exceptions import SigmaError
 
 from collectors.logsource import LogSource
-from rules.conditions import Chain, Expression, Name, Negation, parse
+from rules.conditions import Chain, Expression, Name, Negation, check_bounds, parse
 from rules.documents import Document, Fault
 from rules.info import RuleInfo, info_of
 from rules.refusals import said_by
@@ -156,6 +156,9 @@ def names_in(expression: Expression) -> Iterator[str]:
 
 
 def _sigma(document: Document) -> SigmaCorrelationRule:
+    condition = document.content["correlation"].get("condition")
+    if isinstance(condition, str):
+        check_bounds(condition)
     try:
         return SigmaCorrelationRule.from_dict(document.content, collect_errors=True)
     except UnboundLocalError:  # pySigma's own, where it collects errors: ask for the first alone

@@ -1,8 +1,9 @@
 """YAML documents of rule files and where their lines are, and every fault in reading them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +12,8 @@ import yaml
 RULE_ENDINGS = (".yml", ".yaml")
 CASES_ENDING = ".cases.yml"
 MAX_FILE_BYTES = 1_048_576
+MAX_VALUES = 300_000
+"""Of one document, counted wherever an alias puts them again."""
 
 
 @dataclass(frozen=True, order=True)
@@ -96,6 +99,10 @@ def documents(path: str, data: bytes, faults: list[Fault]) -> Iterator[Document]
     try:
         while loader.check_node():
             node = cast("yaml.Node", loader.get_node())
+            if b"&" in data and _values(node, {}) > MAX_VALUES:
+                problem = f"more than {MAX_VALUES:,} values, as aliases count; write them out"
+                faults.append(Fault(path, node.start_mark.line + 1, problem))
+                continue
             content = loader.construct_document(node)
             if content is not None:
                 yield Document(path, node.start_mark.line + 1, content, dict(_lines(node)))
@@ -105,6 +112,22 @@ def documents(path: str, data: bytes, faults: list[Fault]) -> Iterator[Document]
         faults.append(Fault(path, 1, f"YAML cannot be read: {error}"))
     finally:
         loader.dispose()
+
+
+def _values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """How many values a node holds; an alias of a node within itself holds more than are allowed.
+
+    Raises RecursionError for what is nested too deeply.
+    """
+    if node not in known:
+        known[node] = MAX_VALUES + 1
+        parts: Iterable[yaml.Node] = ()
+        if isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        elif isinstance(node, yaml.MappingNode):
+            parts = chain.from_iterable(node.value)
+        known[node] = 1 + sum(_values(each, known) for each in parts)
+    return known[node]
 
 
 def _lines(node: yaml.Node) -> Iterator[tuple[str, int]]:

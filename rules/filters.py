@@ -11,7 +11,7 @@ from sigma.filters import SigmaFilter
 from sigma.rule import SigmaRule
 
 from collectors.logsource import LogSource
-from rules.conditions import meant_by_none, spelt_out
+from rules.conditions import check_bounds, meant_by_none, spelt_out
 from rules.documents import Document, Fault
 from rules.info import RuleInfo
 from rules.placeholders import placeholders
@@ -124,6 +124,10 @@ def _faults_of(
 ) -> list[tuple[int, str]]:
     """What is wrong with its condition and selections; they are read as a rule of its own."""
     document, condition = found.document, found.document.line_of("condition", "filter")
+    try:
+        check_bounds(found.condition, list(found.selections))
+    except ValueError as error:
+        return [(condition, str(error))]
     if "|" in found.condition:
         return [(condition, "expected a condition without a pipe")]
     if not lists and placeholders(found.selections):

@@ -17,7 +17,7 @@ DEFAULT_TIMEFRAME = "24h"
 
 _AGGREGATION = re.compile(
     r"\s*(?P<what>count|sum|avg|min|max)\s*\(\s*(?P<field>[^()]*?)\s*\)"
-    r"(?:\s+by\s+(?P<by>\S+(?:\s*,\s*\S+)*?))?\s*(?P<op><=|>=|==|=|<|>)\s*(?P<count>\d+(?:\.\d+)?)\s*",
+    r"(?:\s+by\s+(?P<by>[^\s,<>=]+(?:\s*,\s*[^\s,<>=]+)*))?\s*(?P<op><=|>=|==|=|<|>)\s*(?P<count>\d+(?:\.\d+)?)\s*",
     re.IGNORECASE,
 )
 _OPERATORS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte", "=": "eq", "==": "eq"}
