@@ -1,7 +1,8 @@
 """Which placeholders a rule asks for: `%name%` in the values of fields with `expand`."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ _FILTER = re.compile(rb"^['\"]?filter\b|[{,]\s*['\"]?filter\b", re.MULTILINE)
 
 def placeholders(detection: Any) -> frozenset[str]:
     """The names in a detection, a filter's selections, or a part of them."""
-    return frozenset(_names(detection, expanding=False))
+    return frozenset(name for names in _names(detection, expanding=False) for name in names)
+
+
+def expansions(detection: Any, lists: Mapping[str, Sequence[str]]) -> int:
+    """How many values its placeholders become with these lists."""
+    values = _names(detection, expanding=False)
+    return sum(prod(len(lists.get(name, ())) for name in names) for names in values)
 
 
 def files_that_expand(paths: Iterable[str | Path]) -> list[Path]:
@@ -31,12 +38,13 @@ def _may_matter(data: bytes) -> bool:
     return b"filter" in data and b"detection" not in data
 
 
-def _names(value: Any, *, expanding: bool) -> Iterator[str]:
+def _names(value: Any, *, expanding: bool) -> Iterator[Sequence[str]]:
+    """The placeholders of each value that has some."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _names(inner, expanding="expand" in str(name).split("|")[1:])
     elif isinstance(value, list):
         for inner in value:
             yield from _names(inner, expanding=expanding)
-    elif expanding and isinstance(value, str):
-        yield from _NAME.findall(value)
+    elif expanding and isinstance(value, str) and (names := _NAME.findall(value)):
+        yield names

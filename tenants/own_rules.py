@@ -7,7 +7,7 @@ import msgspec
 
 from detection.own_rules import check_exception, exception_of
 from detection.policy import Policy
-from rules.placeholders import placeholders
+from rules.placeholders import expansions, placeholders
 from tenants.access import Conflict, Invalid, Principal
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
@@ -22,6 +22,9 @@ MAX_VALUES = 10_000
 MAX_VALUE = 1_000
 MAX_EXCEPTIONS = 100
 MAX_TEXT = 20_000
+MAX_EXPANSIONS = 50_000
+"""Values that the placeholders of all exceptions become: a second's work for every worker."""
+EXPANDED = "values that placeholders of exceptions become"
 _NAME = re.compile(r"[\w.-]{1,64}")
 _A_NAME = "up to 64 letters, digits, points, hyphens and underscores"
 
@@ -74,6 +77,7 @@ class OwnRulesBook:
             _bound(len(after), MAX_LISTS, "lists")
             _bound(sum(map(len, after.values())), MAX_VALUES, "values in lists")
             _still_there(before.filters, after)
+            _bound(_expansions(before.filters, after), MAX_EXPANSIONS, EXPANDED)
             return msgspec.structs.replace(before, lists=after)
 
         return self._change(tenant, change, "lists set", lists)
@@ -86,7 +90,7 @@ class OwnRulesBook:
 
         def change(before: Policy) -> Policy:
             texts = {
-                name: _exception(name, text, before.lists)
+                name: _short(name, text)
                 for name, text in exceptions.items()
                 if text and not text.isspace()
             }
@@ -94,6 +98,9 @@ class OwnRulesBook:
             for name in exceptions.keys() - texts.keys():
                 after.pop(name, None)
             _bound(len(after), MAX_EXCEPTIONS, "exceptions")
+            _bound(_expansions(after, before.lists), MAX_EXPANSIONS, EXPANDED)
+            for name, text in texts.items():
+                _check(name, text, before.lists)
             return msgspec.structs.replace(before, filters=after)
 
         return self._change(tenant, change, "exceptions set", exceptions)
@@ -147,15 +154,23 @@ def _list(name: str, values: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def _exception(name: str, text: str, lists: Mapping[str, Sequence[str]]) -> str:
+def _short(name: str, text: str) -> str:
     _named(name)
     if len(text) > MAX_TEXT:
         raise Invalid(f"an exception of {len(text):,} characters", f"at most {MAX_TEXT:,}")
+    return text
+
+
+def _check(name: str, text: str, lists: Mapping[str, Sequence[str]]) -> None:
     faults = check_exception(name, text, lists)
     if faults:
         said = "; ".join(f"line {fault.line}: {fault.message}" for fault in faults)
         raise Invalid(f"the exception {name!r} can't be used: {said}", "a Sigma filter document")
-    return text
+
+
+def _expansions(exceptions: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> int:
+    read = (exception_of(name, text, []) for name, text in exceptions.items())
+    return sum(expansions(each.selections, lists) for each in read if each is not None)
 
 
 def _still_there(filters: Mapping[str, str], lists: Mapping[str, object]) -> None:

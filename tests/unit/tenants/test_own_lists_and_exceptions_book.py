@@ -23,6 +23,11 @@ filter:
   condition: not account
 """
 
+EXCEPTION_WITH = """title: Wide
+logsource: {{product: linux}}
+filter: {{rules: any, who: {{{selection}}}, condition: not who}}
+"""
+
 
 @pytest.fixture
 def book(database: Database, pat: Principal) -> OwnRulesBook:
@@ -136,3 +141,20 @@ def test_lists_are_bounded(book: OwnRulesBook, lists: dict[str, list[str]], says
 def test_a_policy_larger_than_a_record_is_refused(book: OwnRulesBook) -> None:
     with pytest.raises(Invalid, match="at most 900,000"):
         book.set_lists("school", {"a": [f"{number:0990}" for number in range(1000)]})
+
+
+def test_what_placeholders_become_is_bounded(book: OwnRulesBook) -> None:
+    many = [str(number) for number in range(9_000)]
+    fields = "".join(f"f{number}|expand: '%long%', " for number in range(6))
+    text = EXCEPTION_WITH.format(selection=f"{fields}g|expand: '%short%'")
+    both = EXCEPTION_WITH.format(selection="g|expand: '%long%-%short%'")
+    book.set_lists("school", {"long": many, "short": ["x"]})
+
+    with pytest.raises(Invalid, match=r"54,001 values .*at most 50,000"):
+        book.set_exceptions("school", {"wide": text})
+    book.set_exceptions("school", {"both": both})
+    with pytest.raises(Invalid, match=r"54,000 values .*at most 50,000"):
+        book.set_lists("school", {"short": ["a", "b", "c", "d", "e", "f"]})
+
+    own = book.own("school")
+    assert (list(own.exceptions), own.lists["short"]) == (["both"], ("x",))
