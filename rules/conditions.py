@@ -90,10 +90,12 @@ def meant_by_none(condition: str, selections: Iterable[str]) -> Iterator[str]:
             yield pattern
 
 
-def spelt_out(condition: str, selections: Sequence[str]) -> str:
-    """The same with the names that each pattern stands for, so that more of them change nothing."""
+def spelt_out(condition: str, selections: Sequence[str], *, beginning: str = "") -> str:
+    """The same with names for each pattern that begins so, so that more of them change nothing."""
 
     def names(found: re.Match[str]) -> str:
+        if not found[2].startswith(beginning):
+            return found[0]
         word = " and " if found[1].lower() == "all" else " or "
         return f"({word.join(meant(found[2], selections))})"
 

@@ -81,14 +81,14 @@ def _are_names(rules: Any) -> bool:
 def filtered(document: Document, filters: Sequence[Filter]) -> Document:
     """A rule's document with the filters' conditions joined to its own.
 
-    Every condition goes on speaking of its own selections, so patterns become the names that they
-    stand for.
+    Every condition goes on speaking of its own selections: those of filters get names that only
+    patterns with an underscore would mean, and such patterns become the names that they stand for.
     """
     detection = dict(document.content["detection"])
     lines = dict(document.lines)
     condition = detection.pop("condition")
     several = condition if isinstance(condition, list) else [condition]
-    several = [spelt_out(each, list(detection)) for each in several]
+    several = [spelt_out(each, list(detection), beginning="_") for each in several]
     for number, each in enumerate(filters):
         prefix = f"_filter_{number}_"
         for name, definition in each.selections.items():
