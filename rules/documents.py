@@ -12,8 +12,9 @@ import yaml
 RULE_ENDINGS = (".yml", ".yaml")
 CASES_ENDING = ".cases.yml"
 MAX_FILE_BYTES = 1_048_576
-MAX_VALUES = 300_000
-"""Of one document, counted wherever an alias puts them again."""
+ALIASED_VALUES = 1_000
+"""Values that any document may have, counted wherever an alias puts them again; more only as there
+are bytes."""
 
 
 @dataclass(frozen=True, order=True)
@@ -99,8 +100,8 @@ def documents(path: str, data: bytes, faults: list[Fault]) -> Iterator[Document]
     try:
         while loader.check_node():
             node = cast("yaml.Node", loader.get_node())
-            if b"&" in data and _values(node, {}) > MAX_VALUES:
-                problem = f"more than {MAX_VALUES:,} values, as aliases count; write them out"
+            if b"&" in data and _values(node, {}) > max(ALIASED_VALUES, len(data)):
+                problem = "aliases make too many values of it; write them out"
                 faults.append(Fault(path, node.start_mark.line + 1, problem))
                 continue
             content = loader.construct_document(node)
@@ -115,12 +116,12 @@ def documents(path: str, data: bytes, faults: list[Fault]) -> Iterator[Document]
 
 
 def _values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
-    """How many values a node holds; an alias of a node within itself holds more than are allowed.
+    """How many values a node holds; more than any may where it holds itself.
 
     Raises RecursionError for what is nested too deeply.
     """
     if node not in known:
-        known[node] = MAX_VALUES + 1
+        known[node] = MAX_FILE_BYTES + 1
         parts: Iterable[yaml.Node] = ()
         if isinstance(node, yaml.SequenceNode):
             parts = node.value
