@@ -16,7 +16,7 @@ DEFAULT_TIMEFRAME = "24h"
 """Of an old condition that names none; what searched then was given a day."""
 
 _AGGREGATION = re.compile(
-    r"\s*(?P<what>count|sum|avg|min|max)\s*\(\s*(?P<field>[^()]*?)\s*\)"
+    r"\s*(?P<what>count|sum|avg|min|max)\s*\((?P<field>[^()]*)\)"
     r"(?:\s+by\s+(?P<by>[^\s,<>=]+(?:\s*,\s*[^\s,<>=]+)*))?\s*(?P<op><=|>=|==|=|<|>)\s*(?P<count>\d+(?:\.\d+)?)\s*",
     re.IGNORECASE,
 )
@@ -56,7 +56,7 @@ def correlation_of(document: Document, counted: RuleInfo) -> Correlation:
         raise ValueError(
             f"expected `count() by FIELD > N` (or sum, avg) after the pipe, got '{after}'"
         )
-    what, field = found["what"].lower(), found["field"]
+    what, field = found["what"].lower(), found["field"].strip()
     if what in {"min", "max"}:
         raise ValueError(f"`{what}()` of old conditions has no correlation of its kind")
     if what in _KINDS and not field:

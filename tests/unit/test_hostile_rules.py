@@ -52,6 +52,7 @@ HOSTILE = {
         " and ".join(["1 of s*"] * 50), below([f"s{number}: {{f: 1}}" for number in range(2_000)])
     ),
     "an old condition": detection(f"sel | count() by {'a,' * 5_000} !"),
+    "a field of spaces": detection(f"'sel | count({' ' * 15_000}'"),
     "a correlation": GOOD.replace("detection: {sel: {user: root}, condition: sel}", "")
     .replace("0001", "0002")
     .replace("logsource: {product: linux}", "")
