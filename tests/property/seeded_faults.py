@@ -20,6 +20,7 @@ TEXTS = "test_engine_agrees_with_oracle.test_texts_made_from_patterns_match_as_t
 MADE = "test_events_made_for_rules.test_a_rule_matches_what_is_made_for_it"
 FLAGGED = "test_events_made_for_rules.test_flags_of_regular_expressions_count"
 WILD = "test_events_made_for_rules.test_wildcards_cover_the_whole_text"
+FORMS = "test_conditions_agree_with_oracle.test_a_condition_of_any_form"
 SCALARS = "test_events_made_for_rules.test_every_scalar_has_one_text"
 NETWORKS = "test_every_modifier_agrees_with_oracle.test_networks"
 NUMBERS = "test_every_modifier_agrees_with_oracle.test_numbers"
@@ -92,7 +93,7 @@ FAULTS = (
         MADE,
     ),
     Fault(
-        CONDITION, "if any(each is None for each in found):\n            return None", "pass", RULES
+        CONDITION, "if any(each is None for each in found):\n            return None", "pass", FORMS
     ),
     Fault(
         CONDITION,
@@ -131,7 +132,7 @@ FAULTS = (
     Fault(VALUES, 'dot = name.find(".", dot + 1)', "dot = -1", MADE),
     # How many are looked for at once
     Fault(HELD, "if how(low, affix):", "if affix:", TEXTS),
-    Fault(SCAN, r'rb"(?:[\x00-\x7f]|[\xc0-\xff][\x80-\xbf]*)"', 'rb"."', TEXTS),
+    Fault(SCAN, r'rb"(?:[\x00-\x7f]|[\xc0-\xff][\x80-\xbf]*)"', 'rb"."', WILD),
     Fault(SCAN, r'(b"$", rb"\s"', r'(rb"\s"', FLAGGED),
     Fault(
         LOOKUP,
