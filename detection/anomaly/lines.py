@@ -13,6 +13,7 @@ from detection.alert import Alert
 from detection.anomaly.library import ALERTS, KINDS, Watched
 from detection.anomaly.profile import Observation, Observe, fields_of, observer
 from detection.incoming import legible
+from detection.schema_view import view
 from detection.tally import moment
 
 MOST: Final = 10_000
@@ -59,7 +60,7 @@ class Lines:
             try:
                 fields, soc = found or self._whole(line)
                 if soc.tenant == tenant:
-                    yield self._sight(fields, soc)
+                    yield self._sight(_by_rules_names(fields, soc), soc)
             except ValueError:
                 continue
 
@@ -108,6 +109,12 @@ class Lines:
         return fields, msgspec.convert(legible(msgspec.to_builtins(soc)), Soc)
 
 
+def _by_rules_names(fields: Fields, soc: Soc) -> Fields:
+    """An event of another schema with Sigma's names beside its own."""
+    shown = view(soc.schema) if soc.schema else None
+    return fields if shown is None else shown(fields, map(LogSource.parse, soc.logsources))
+
+
 def _named(line: bytes) -> bytes:
     """How a line seems to name its log sources; nothing where it names none."""
     at = line.rfind(LOGSOURCES)
@@ -131,7 +138,8 @@ def _decoded(line: bytes, expected: tuple[str, ...], decode: Decode) -> tuple[Fi
     except NOT_READ:
         return None
     soc = fields.pop(ENVELOPE)
-    return (fields, soc) if soc.logsources == expected and soc.v in event.READABLE else None
+    guessed = soc.logsources == expected and soc.v in event.READABLE
+    return (fields, soc) if guessed and not soc.schema else None
 
 
 def _as_event(alert: Alert) -> tuple[Mapping[str, Any], Soc]:

@@ -120,7 +120,8 @@ class Behaviour(NamedTuple):
 def close(window: Window, profile: Profile, previous: Values | None = None) -> Behaviour:
     """Count the events; `previous` is `last` of the entity's window before, if there was one."""
     window.settle()
-    sizes = {values: _number(seen) for values, seen in window.kinds.items()}
+    # in one order, however they came: sums of floats depend on it
+    sizes = {values: _number(window.kinds[values]) for values in sorted(window.kinds, key=_order)}
     follows = [facet.follows for facet in profile.facets]
     last: Values = ()
     order: list[Values] = []

@@ -109,12 +109,17 @@ def test_a_flood_costs_no_more_than_the_day_s_budget_and_the_rest_is_kept_below(
 def test_a_stage_that_is_killed_and_one_that_begins_anew_know_and_say_the_same(
     bus: EmbeddedBus, clock: Clock, tmp_path: Path
 ) -> None:
-    publish(bus, clock, iter(office()), "council")
+    quarters = office(hosts=8)
+    for number in range(PLANTED, PLANTED + 3):
+        start, lines = quarters[number]
+        lines.extend(line for host in range(5) for line in odd(start, f"ws-{host:02}"))
+    publish(bus, clock, iter(quarters), "council")
     work(bus, counting(bus), "events.")
     watch(bus, tmp_path / "whole")
     whole = said(bus)
 
-    for records in (130, 290, 350):
+    assert {each.unusual.below for each in whole.values() if each.unusual} == {False, True}
+    for records in (130, 290, PLANTED + 2, 350):
         work(bus, behaviour(bus, tmp_path / "killed", every=HOURLY), "behaviour.", records=records)
     watch(bus, tmp_path / "killed")
 

@@ -235,6 +235,41 @@ def test_real_events_fill_every_facet(name: str) -> None:
         assert all(each.bytes > 0 for each in seen)
 
 
+def test_events_of_another_schema_are_watched_by_the_names_that_rules_use() -> None:
+    kind = source_kinds()["winlogbeat"]
+    route = Route(
+        tenant="council",
+        source="s",
+        kind="winlogbeat",
+        format=kind.format,
+        logsources=kind.declares(),
+        schema=kind.schema,
+    )
+    ecs = {
+        "@timestamp": "2026-11-24T11:58:00Z",
+        "host": {"name": "ws-04.council.example"},
+        "process": {"executable": "C:\\a.exe", "parent": {"executable": "C:\\b.exe"}},
+        "event": {"code": "1", "provider": "Microsoft-Windows-Sysmon", "category": ["process"]},
+        "winlog": {
+            "channel": SYSMON,
+            "event_id": 1,
+            "provider_name": "Microsoft-Windows-Sysmon",
+            "computer_name": "ws-04.council.example",
+        },
+    }
+    line = [Line(1, json.dumps(ecs).encode())]
+    [admitted] = admit(route, line, received=NOW, identity=Identity(nonce="00" * 16)).lines
+    lines = Lines(library())
+
+    first, again = (list(lines.events(admitted, "council")) for _ in range(2))
+
+    [(name, observation)] = first[0].observations
+    assert name == "windows_sysmon"
+    assert observation.entity == "ws-04.council.example"
+    assert "C:\\a.exe" in observation.values
+    assert again == first
+
+
 def test_alerts_of_rules_fill_every_facet() -> None:
     watched = watch("alerts")
     alert = {
