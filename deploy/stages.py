@@ -196,18 +196,21 @@ def _housekeeping(settings: Settings, registry: Registry, stop: threading.Event)
 
 
 def _serve(job: Job) -> None:
+    from tenants.triage.city import Budgets
     from tenants.triage.intake import Intake
 
     bus = wiring.open_bus(job.settings)
     database = wiring.open_database(job.settings)
     registry = wiring.registry_of(database, job.settings)
+    said = job.settings.anomaly
+    budgets = Budgets(said.city_budget, said.budget)
     progress = Progress("serve")
     follow(registry, lambda: _publish(registry, bus), job.stop)
 
     def triage() -> None:
         run_loop(
             bus,
-            Intake(database, bus.producer(), city_budget=job.settings.anomaly.city_budget),
+            Intake(database, bus.producer(), budgets=budgets),
             group="triage",
             topics="alerts.",
             stage="serve",

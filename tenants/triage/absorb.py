@@ -7,7 +7,7 @@ import msgspec
 from detection.alert import Alert
 from detection.signal import Entity
 from tenants.triage.chains import entity_key, subject_key
-from tenants.triage.city import NO_BOUND, City, day_of, place_of, wants_a_place
+from tenants.triage.city import UNBOUNDED, City, day_of, place_of, wants_a_place
 from tenants.triage.queue import ItemState
 from tenants.triage.verdicts import AFTER, Effect, Verdict
 
@@ -74,7 +74,7 @@ class Tray:
         """`items`: the latest of every subject in the batch, those of known alerts, and those that
         may have to make way in the `city`'s days."""
         self._known = dict(known)
-        self._city = city or City(NO_BOUND, {})
+        self._city = city or City(UNBOUNDED, {})
         self._items: dict[str, Work] = {}
         self._latest: dict[str, Work] = {}
         self.taken: list[Taken] = []

@@ -1,7 +1,8 @@
-"""The whole city's alerts a day that no rule describes, the best of all tenants first."""
+"""Places in the queue for what no rule describes: so many a day for a tenant and for the city."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
+from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -12,55 +13,74 @@ from detection.unusual import RULE, Unusual
 from tenants import schema
 from tenants.triage.queue import ItemState
 
-EPOCH = date(1970, 1, 1).toordinal()
+EPOCH: Final = date(1970, 1, 1).toordinal()
 
-NO_BOUND = float("inf")
+
+class Budgets(NamedTuple):
+    """Alerts a day that no rule describes."""
+
+    city: float
+    """Over all tenants."""
+    of: Callable[[str], float]
+    """Of one tenant."""
+
+
+UNBOUNDED: Final = Budgets(float("inf"), lambda _tenant: float("inf"))
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
-    """A place in the queue that a day's budget pays for; the order is by worth."""
+    """A place in the queue that a day's budgets pay for; the order is by worth."""
 
     score: float
     item: str
     """Breaks ties, so that the order of arrival does not."""
+    tenant: str
 
 
 class City:
-    """The places of some days. Pure: whoever has a better claim gets one, people's work stays."""
+    """The places of some days. Pure: the better claim gets one, but people's work stays.
 
-    def __init__(self, budget: float, taken: Mapping[str, Collection[tuple[Place, bool]]]) -> None:
+    Who makes way is the least of those that share the budget which is spent. So the best set that
+    fits both budgets stands in the end, in whatever order they come (a greedy set of a matroid).
+    """
+
+    def __init__(
+        self, budgets: Budgets, taken: Mapping[str, Collection[tuple[Place, bool]]]
+    ) -> None:
         """`taken`: by day, the places so far, and whether nobody has looked at them yet."""
-        self._budget = budget
+        self._budgets = budgets
         self._taken = {day: dict(places) for day, places in taken.items()}
 
     def enter(self, day: str, place: Place) -> tuple[bool, str | None]:
         """Whether an item gets a place on a day (`2026-11-24`), and which item makes way for it."""
         taken = self._taken.setdefault(day, {})
-        makes_way = None
-        if len(taken) >= self._places(day):
-            waiting = [each for each, unseen in taken.items() if unseen]
-            least = min(waiting, default=None)
-            if least is None or place < least:
-                return False, None
-            del taken[least]
-            makes_way = least.item
+        sharing = [each for each in taken if each.tenant == place.tenant]
+        if not self._full(day, len(sharing), self._budgets.of(place.tenant)):
+            sharing = list(taken)
+            if not self._full(day, len(sharing), self._budgets.city):
+                taken[place] = True
+                return True, None
+        least = min((each for each in sharing if taken[each]), default=None)
+        if least is None or place < least:
+            return False, None
+        del taken[least]
         taken[place] = True
-        return True, makes_way
+        return True, least.item
 
-    def _places(self, day: str) -> float:
-        if self._budget == NO_BOUND:
-            return NO_BOUND
-        return allowed(self._budget, date.fromisoformat(day).toordinal() - EPOCH)
+    def _full(self, day: str, places: int, budget: float) -> bool:
+        if budget == float("inf"):
+            return False
+        return places >= allowed(budget, date.fromisoformat(day).toordinal() - EPOCH)
 
 
 def wants_a_place(alert: Alert) -> bool:
-    """Whether an alert is one that the city's budget is about, and its tenant's had room for it."""
-    return alert.unusual is not None and not alert.unusual.below
+    """Whether an alert is one that the budgets are about."""
+    return alert.unusual is not None
 
 
 def place_of(alert: Alert, item: str) -> Place:
     """What an alert is worth."""
-    return Place(alert.unusual.score if alert.unusual else 0.0, item)
+    return Place(alert.unusual.score if alert.unusual else 0.0, item, alert.tenant)
 
 
 def day_of(alert: Alert) -> str:
@@ -76,7 +96,7 @@ def taken(connection: Connection, days: Iterable[str]) -> dict[str, list[tuple[P
 def _places(connection: Connection, day: str) -> Iterator[tuple[Place, bool]]:
     items, alerts = schema.items.c, schema.alerts.c
     query = (
-        select(items.id, items.state, alerts.id.label("alert"), alerts.unusual)
+        select(items.id, items.tenant_id, items.state, alerts.id.label("alert"), alerts.unusual)
         .join_from(
             schema.items,
             schema.alerts,
@@ -88,12 +108,11 @@ def _places(connection: Connection, day: str) -> Iterator[tuple[Place, bool]]:
             alerts.first.startswith(day, autoescape=True),
         )
     )
-    found: dict[str, tuple[float, bool]] = {}
+    found: dict[tuple[str, str], tuple[float, bool]] = {}
     for row in connection.execute(query):
-        unusual = msgspec.json.decode(row.unusual, type=Unusual)
-        if not unusual.below:
-            score, unseen = found.get(row.id, (unusual.score, False))
-            opened_it = row.state == ItemState.OPEN and row.alert == row.id
-            found[row.id] = max(score, unusual.score), unseen or opened_it
-    for item, (score, unseen) in found.items():
-        yield Place(score, item), unseen
+        key, worth = (row.id, row.tenant_id), msgspec.json.decode(row.unusual, type=Unusual).score
+        score, unseen = found.get(key, (worth, False))
+        opened_it = row.state == ItemState.OPEN and row.alert == row.id
+        found[key] = max(score, worth), unseen or opened_it
+    for (item, tenant), (score, unseen) in found.items():
+        yield Place(score, item, tenant), unseen

@@ -13,7 +13,7 @@ from tenants.access import EVERY_TENANT
 from tenants.clock import Clock, stamp, utc_now
 from tenants.database import Database
 from tenants.triage.chains import refresh
-from tenants.triage.city import NO_BOUND, wants_a_place
+from tenants.triage.city import UNBOUNDED, Budgets, wants_a_place
 from tenants.triage.reading import read_alert
 from tenants.triage.tray_load import load, tenants
 from tenants.triage.tray_store import store
@@ -31,12 +31,12 @@ class Intake:
         database: Database,
         producer: Producer,
         *,
-        city_budget: float = NO_BOUND,
+        budgets: Budgets = UNBOUNDED,
         clock: Clock = utc_now,
     ) -> None:
-        """`city_budget`: alerts a day that no rule describes, over all tenants."""
+        """`budgets`: how much may be in the queue a day of what no rule describes."""
         self._database = database
-        self._city_budget = city_budget
+        self._budgets = budgets
         self._dead = Outbox(producer)
         self._clock = clock
         self._alerts: list[Alert] = []
@@ -53,7 +53,7 @@ class Intake:
         """Take them into the queue. Raises Overloaded and keeps everything then."""
         self._dead.flush()
         if self._alerts:
-            opened = take(self._database, self._alerts, self._clock, self._city_budget)
+            opened = take(self._database, self._alerts, self._clock, self._budgets)
             self._alerts.clear()
             metrics.ITEMS.inc(opened)
 
@@ -74,12 +74,12 @@ def take(
     database: Database,
     alerts: Sequence[Alert],
     clock: Clock = utc_now,
-    city_budget: float = NO_BOUND,
+    budgets: Budgets = UNBOUNDED,
 ) -> int:
     """Take alerts into the queue in one transaction; returns how many items were opened.
 
     Of each alert the highest revision wins, in whatever order they come. What no rule describes
-    has to find a place within the city's budget, which is a matter between all tenants.
+    has to find a place within the budgets, the city's among them: a matter between all tenants.
     """
     newest: dict[str, Alert] = {}
     for alert in alerts:
@@ -92,7 +92,7 @@ def take(
         theirs = [alert for alert in newest.values() if alert.tenant in known_tenants]
         if len(theirs) < len(newest):
             log.error("alerts of no known tenant left out", alerts=len(newest) - len(theirs))
-        tray = load(connection, theirs, city_budget)
+        tray = load(connection, theirs, budgets)
         for alert in theirs:
             tray.take(alert)
         store(connection, tray, stamp(clock()))

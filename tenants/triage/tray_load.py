@@ -10,7 +10,7 @@ from detection.signal import Entity
 from tenants import schema
 from tenants.triage.absorb import Known, Tray, Work
 from tenants.triage.chains import CHUNK, subject_key
-from tenants.triage.city import NO_BOUND, City, day_of, taken, wants_a_place
+from tenants.triage.city import UNBOUNDED, Budgets, City, day_of, taken, wants_a_place
 from tenants.triage.queue import ItemState
 
 _items = schema.items.c
@@ -22,7 +22,7 @@ def tenants(connection: Connection) -> frozenset[str]:
     return frozenset(connection.scalars(select(schema.tenants.c.id)))
 
 
-def load(connection: Connection, alerts: Sequence[Alert], city_budget: float = NO_BOUND) -> Tray:
+def load(connection: Connection, alerts: Sequence[Alert], budgets: Budgets = UNBOUNDED) -> Tray:
     """What the database has of these alerts, of what they are about and of their days."""
     rows = _rows(connection, schema.alerts, _alerts.id, [alert.id for alert in alerts])
     known = {
@@ -37,7 +37,7 @@ def load(connection: Connection, alerts: Sequence[Alert], city_budget: float = N
     waiting = {place.item for day in days.values() for place, unseen in day if unseen}
     others = sorted(({one.item_id for one in known.values()} | waiting) - items.keys())
     items.update((row.id, _work(row)) for row in _rows(connection, schema.items, _items.id, others))
-    return Tray(items.values(), known, City(city_budget, days))
+    return Tray(items.values(), known, City(budgets, days))
 
 
 def _rows(

@@ -16,6 +16,7 @@ from tenants.access import EVERY_TENANT, OPERATOR
 from tenants.database import Database
 from tenants.onboarding import Onboarding
 from tenants.source_kinds import Endpoints
+from tenants.triage.city import Budgets
 from tenants.triage.desk import Desk
 from tenants.triage.intake import take
 from tenants.triage.queue import ItemState, QueueFilter
@@ -71,7 +72,7 @@ def database(
         found.close()
 
 
-def unusual(tenant: str, host: str, day: int, score: float, **fields: object) -> Alert:
+def unusual(tenant: str, host: str, day: int, score: float) -> Alert:
     """An alert of the anomaly stage."""
     start = f"2026-11-{day:02}T10:00:00.000000Z"
     told = Unusual(
@@ -84,7 +85,6 @@ def unusual(tenant: str, host: str, day: int, score: float, **fields: object) ->
         p=0.001,
         aspects=(Aspect(view="novelty", sentence="It was new."),),
     )
-    told = msgspec.structs.replace(told, **fields)
     return alert(
         host, f"2026-11-{day:02}T10", tenant=tenant, rule=RULE + "novelty", unusual=told, count=1
     )
@@ -99,9 +99,9 @@ SENT = st.dictionaries(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(sent=SENT, budget=st.integers(0, 6), seed=st.integers(0, 1 << 30))
-def test_the_city_gets_its_best_and_no_more_however_alerts_are_delivered(
-    database: Database, sent: dict[tuple[str, str, int], int], budget: int, seed: int
+@given(sent=SENT, city=st.integers(0, 6), own=st.integers(0, 4), seed=st.integers(0, 1 << 30))
+def test_city_and_tenants_get_their_best_and_no_more_however_alerts_are_delivered(
+    database: Database, sent: dict[tuple[str, str, int], int], city: int, own: int, seed: int
 ) -> None:
     chance = random.Random(seed)
     # a host of its own for each day: an alert of a host whose item is open joins that item
@@ -115,18 +115,10 @@ def test_the_city_gets_its_best_and_no_more_however_alerts_are_delivered(
     _emptied(database)
     while delivered:
         batch = [delivered.pop() for _ in range(min(len(delivered), chance.randint(1, 5)))]
-        take(database, batch, city_budget=float(budget))
+        take(database, batch, budgets=Budgets(city, lambda _tenant: own))
 
     shown = _ids(database, ItemState.OPEN)
-    assert shown == {
-        each.id
-        for day in (23, 24)
-        for each in sorted(
-            (one for one in alerts if one.first[8:10] == str(day)),
-            key=lambda one: (_score(one), one.id),
-            reverse=True,
-        )[:budget]
-    }
+    assert shown == {each for day in (23, 24) for each in _best(alerts, day, city, own)}
     assert shown | _ids(database, ItemState.BELOW) == {each.id for each in alerts}
 
 
@@ -134,11 +126,11 @@ def test_what_people_work_on_makes_no_way_and_nothing_is_lost(database: Database
     _emptied(database)
     desk = Desk(database, OPERATOR)
     weak, strong, stronger = (unusual("council", name, 24, score) for name, score in _SCORES)
-    take(database, [weak], city_budget=1)
+    take(database, [weak], budgets=Budgets(1, lambda _tenant: 2))
     with database.write(EVERY_TENANT) as connection:
         connection.exec_driver_sql("UPDATE items SET state = 'claimed'")
 
-    take(database, [strong, stronger], city_budget=1)
+    take(database, [strong, stronger], budgets=Budgets(1, lambda _tenant: 2))
 
     assert _ids(database, ItemState.CLAIMED) == {weak.id}
     assert _ids(database, ItemState.BELOW) == {strong.id, stronger.id}
@@ -148,28 +140,57 @@ def test_what_people_work_on_makes_no_way_and_nothing_is_lost(database: Database
 _SCORES = (("weak", 0.5), ("strong", 2.0), ("stronger", 3.0))
 
 
-def test_what_its_tenant_had_no_room_for_stays_below_until_there_is_room(
+def test_what_made_way_comes_back_on_a_day_that_has_room(database: Database) -> None:
+    _emptied(database)
+    budgets = Budgets(10, lambda _tenant: 1)
+    weak, strong = unusual("council", "a", 23, 1.0), unusual("council", "b", 23, 2.0)
+    take(database, [weak], budgets=budgets)
+    take(database, [strong], budgets=budgets)
+    before = _ids(database, ItemState.OPEN)
+
+    take(database, [unusual("council", "a", 24, 1.0)], budgets=budgets)
+
+    assert before == {strong.id}
+    assert _ids(database, ItemState.OPEN) == {strong.id, weak.id}
+    said = [each.what for each in Desk(database, OPERATOR).get(weak.id).history]
+    assert said == ["opened", "made way", "got a place"]
+
+
+def test_what_becomes_more_unusual_asks_again_within_its_tenants_budget(
     database: Database,
 ) -> None:
     _emptied(database)
-    below = unusual("council", "a", 23, 9.0, below=True)
-    take(database, [below], city_budget=10)
-    before = _ids(database, ItemState.OPEN)
+    budgets = Budgets(10, lambda _tenant: 1)
+    weak, strong = unusual("council", "a", 24, 1.0), unusual("council", "b", 24, 2.0)
+    take(database, [weak, strong], budgets=budgets)
+    worse = unusual("council", "a", 24, 3.0)
 
-    take(database, [unusual("council", "a", 24, 1.0)], city_budget=10)
+    take(database, [msgspec.structs.replace(worse, revision=2)], budgets=budgets)
 
-    assert before == set()
-    assert _ids(database, ItemState.OPEN) == {below.id}
-    said = [each.what for each in Desk(database, OPERATOR).get(below.id).history]
-    assert said == ["opened", "got a place"]
+    assert _ids(database, ItemState.OPEN) == {weak.id}
+    assert _ids(database, ItemState.BELOW) == {strong.id}
 
 
 def test_an_alert_of_a_rule_needs_no_place(database: Database) -> None:
     _emptied(database)
 
-    take(database, [alert("a", "2026-11-24T10", tenant="council")], city_budget=0)
+    take(
+        database,
+        [alert("a", "2026-11-24T10", tenant="council")],
+        budgets=Budgets(0, lambda _tenant: 0),
+    )
 
     assert len(_ids(database, ItemState.OPEN)) == 1
+
+
+def _best(alerts: list[Alert], day: int, city: int, own: int) -> set[str]:
+    """The slow way: the best first, as long as both budgets have room."""
+    best: list[Alert] = []
+    for each in sorted(alerts, key=lambda one: (_score(one), one.id), reverse=True):
+        theirs = sum(one.tenant == each.tenant for one in best)
+        if each.first[8:10] == str(day) and len(best) < city and theirs < own:
+            best.append(each)
+    return {each.id for each in best}
 
 
 def _score(each: Alert) -> float:
