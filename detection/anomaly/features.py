@@ -12,6 +12,10 @@ ABSENT: Final = (0.0,) * len(PER_FACET)
 PER_WINDOW: Final = ("count", "bytes", "kinds", "hour")
 SHRINK: Final = 8.0
 """Windows of all entities that an entity's own moments are mixed with."""
+OWN: Final = 24.0
+"""Windows of its own that they are mixed with at most."""
+STEADY: Final = 0.5
+"""Share of all entities' variance that the steadiest entity is taken to have."""
 FEWEST_HOURS: Final = 12.0
 STRANGER: Final = 4.0
 """Windows after which half of an entity's deviation from itself counts."""
@@ -196,13 +200,19 @@ def _facet(found: list[Evidence], *, known: bool) -> list[float]:
 
 
 def _deviation(value: float, entity: Entity | None, state: State, index: int) -> float:
-    """Standard deviations above the entity's mean, which is mixed with that of all."""
+    """Standard deviations above the entity's mean, both mixed with those of all.
+
+    What is seen of an entity counts for so much and no more: else deviations would grow with its
+    history, and the windows of last week would say nothing about how large they are today.
+    """
     ours = state.moments[index]
     mine = entity.moments[index] if entity is not None else Moments()
-    weight = mine.weight + SHRINK
-    mean = (mine.weight * mine.mean + SHRINK * ours.mean) / weight
+    own = min(mine.weight, OWN)
+    weight = own + SHRINK
+    mean = (own * mine.mean + SHRINK * ours.mean) / weight
     spread = ours.squares / ours.weight if ours.weight > 1.0 else 1.0
-    variance = (mine.squares + SHRINK * spread) / weight
+    narrow = mine.squares / mine.weight if mine.weight else 0.0
+    variance = max((own * narrow + SHRINK * spread) / weight, STEADY * spread)
     return (value - mean) / math.sqrt(variance + 1e-3)
 
 
