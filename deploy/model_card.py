@@ -39,7 +39,7 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an operator went back to it and holds it there."""
     models: list[Version]
     first_day: str
-    """The version of what others lent to its first day, empty where nothing was."""
+    """The version of what others lend to its first day; empty when that is over, or nothing was."""
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):

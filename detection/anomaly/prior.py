@@ -108,6 +108,7 @@ def lend(habits: Sequence[Habits]) -> Prior | None:
     """
     if len(habits) < FEWEST:
         return None
+    habits = sorted(habits, key=encode)
     made = Prior(
         version="",
         windows=_round(sum(each.windows for each in habits)),

@@ -228,6 +228,8 @@ def read_prior(paths: Sequence[Path], profile: Profile) -> Prior:
             raise Malformed(f"{path}: {error}") from error
         if habits.schema != schema(profile):
             raise Malformed(f"{path}: habits of other facets than {profile.name} has")
+        if habits in found:
+            raise Malformed(f"{path}: the same habits twice; expected those of different ones")
         found.append(habits)
     prior = lend(found)
     if prior is None:

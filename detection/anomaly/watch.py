@@ -79,7 +79,7 @@ class Kept(msgspec.Struct):
     day: int
     count: int
     prior: Prior | None = None
-    """What others lend, for the first day."""
+    """What others lend, for as long as the first day lasts."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -141,6 +141,8 @@ class Watch:
         if not windows:
             return []
         self._nights(windows[0])
+        if self._borrowed is not None and self._over(windows[0].end):
+            self.kept.prior = self._borrowed = None
         done = [self._close(window) for window in windows]
         hours = [self._calendar(each.start) if self.profile.timed else 0 for each in done]
         state = self.kept.state
@@ -230,7 +232,7 @@ class Watch:
         self, done: Sequence[Behaviour], seen: Sequence[Measured], hours: Sequence[int]
     ) -> list[Judged]:
         learning, lent = not self._over(done[0].end), self._borrowed
-        if learning and lent is not None:
+        if lent is not None:
             seen = [
                 measure(each, self.kept.state, hour, lent.weigh)
                 for each, hour in zip(done, hours, strict=True)

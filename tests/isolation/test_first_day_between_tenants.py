@@ -254,6 +254,5 @@ def _numbers(alerts: dict[str, Alert]) -> list[tuple[float, float, int, str]]:
 
 
 def _words(alerts: dict[str, Alert], program: str) -> list[list[str]]:
-    named = repr(program)[1:-1]
     found = [each.unusual for each in alerts.values() if each.unusual is not None]
-    return sorted([one.sentence.replace(named, "…") for one in each.aspects] for each in found)
+    return sorted([one.sentence.replace(program, "…") for one in each.aspects] for each in found)

@@ -108,6 +108,7 @@ def test_nothing_that_was_lent_stays_after_the_first_day(
     alone, plain = run(tmp_path, "docks", what)
     helped, judged = run(tmp_path, "docks", what, prior=lend(habits))
 
+    assert helped.watch.kept.prior is None
     assert helped.watch.kept.state == alone.watch.kept.state
     assert helped.watch.kept.model == alone.watch.kept.model
     later = [(each.raw, each.p) for each in judged if not each.learning]
@@ -123,6 +124,14 @@ def test_fewer_than_three_others_lend_nothing(habits: list[Habits], tmp_path: Pa
     assert lend(habits[:2]) is None
     with pytest.raises(Malformed, match="at least 3 others, got 2"):
         read_prior(paths, PROFILE)
+
+
+def test_the_same_habits_do_not_count_twice(habits: list[Habits], tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(encode(habits[0]))
+
+    with pytest.raises(Malformed, match="the same habits twice"):
+        read_prior([path] * FEWEST, PROFILE)
 
 
 def test_what_fewer_than_three_show_is_not_lent(habits: list[Habits]) -> None:
