@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network
 
 import hyperscan
 
@@ -33,7 +32,8 @@ class Lookup:
         affixes: list[Numbered] = []
         within: list[Numbered] = []
         regexes: list[Numbered] = []
-        self._networks: list[tuple[int, IPv4Network | IPv6Network]] = []
+        self._networks: dict[int, list[tuple[int, int, int]]] = {4: [], 6: []}
+        """Predicate, address and mask of networks, by the version of the protocol."""
         self._raw: list[Test] = []
         for number, predicate in predicates:
             kind = predicate.kind
@@ -50,7 +50,9 @@ class Lookup:
             elif kind is Kind.REGEX:
                 regexes.append((number, predicate))
             elif kind is Kind.CIDR:
-                self._networks.append((number, predicate.value))
+                network = predicate.value
+                ones = int(network.netmask)
+                self._networks[network.version].append((number, int(network.network_address), ones))
             else:
                 self._raw.append((number, tester(predicate)))
         self.affixes = tables(affixes)
@@ -58,14 +60,17 @@ class Lookup:
         self.within = Group(within, scanners) if within else None
         """What is looked for within the folded text."""
         self._regexes = Group(regexes, scanners, few=0) if regexes else None
-        self.looks_at_raw = bool(regexes or self._networks or self._raw)
+        self._has_networks = any(self._networks.values())
+        self.looks_at_raw = bool(regexes or self._has_networks or self._raw)
         """Whether `raw` can find anything."""
 
     def raw(self, text: str) -> list[int]:
         """What holds for a text as it stands: all that does not go by the folded one."""
         held = self._regexes.confirmed(text) if self._regexes is not None else []
-        if self._networks and (address := address_of(text)) is not None:
-            held += [number for number, each in self._networks if address in each]
+        if self._has_networks and (address := address_of(text)) is not None:
+            bits = int(address)
+            networks = self._networks[address.version]
+            held += [number for number, network, mask in networks if bits & mask == network]
         if self._raw:
             held += [number for number, test in self._raw if test(text)]
         return held
@@ -142,4 +147,7 @@ class Group:
         pairs = list(zip(predicates, patterns, strict=True))
         self._scanned = [each for each, pattern in pairs if pattern is not None]
         self._unscanned = [each for each, pattern in pairs if pattern is None]
-        self._hints = {at for at, (pattern, _) in enumerate(usable) if is_hint(pattern)}
+        told = enumerate(zip(self._scanned, usable, strict=True))
+        self._hints = {
+            at for at, ((_, p), (text, _)) in told if p.kind is Kind.REGEX and is_hint(text)
+        }

@@ -80,7 +80,11 @@ def suits(plan: Plan) -> bool:
 
 
 def _can_be_key(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return True
 
 
 def _taken_out(event: dict[str, Any]) -> tuple[str, ...]:

@@ -136,8 +136,8 @@ FAULTS = (
     Fault(SCAN, r'(b"$", rb"\s"', r'(rb"\s"', FLAGGED),
     Fault(
         LOOKUP,
-        "[number for number, each in self._networks if address in each]",
-        "[number for number, each in self._networks[:1] if address in each]",
+        "for number, network, mask in networks if",
+        "for number, network, mask in networks[:1] if",
         NETWORKS,
     ),
     # What bytes a text is
