@@ -19,9 +19,9 @@ Test = tuple[int, Callable[[str], bool]]
 class Lookup:
     """Answers all predicates of a field at once. Immutable; holds no cache.
 
-    Folded text kinds come from dictionaries (exact, begins, ends) or one scan (the others);
-    regular expressions are looked for in one scan too and confirmed one by one; the rest is
-    asked one by one.
+    Folded text kinds come from dictionaries (exact; begins and ends too, where few others are
+    left) or one scan; regular expressions are looked for in one scan too and confirmed one by
+    one; the rest is asked one by one.
     """
 
     def __init__(self, predicates: Iterable[Numbered], scanners: Scanners) -> None:
@@ -55,10 +55,12 @@ class Lookup:
                 self._networks[network.version].append((number, int(network.network_address), ones))
             else:
                 self._raw.append((number, tester(predicate)))
+        if len(within) > FEW:  # it is scanned anyway, and the scan sees these for nothing
+            within, affixes = within + affixes, []
         self.affixes = tables(affixes)
-        """How the folded text begins and ends."""
+        """How the folded text begins and ends, where that needs no scan."""
         self.within = Group(within, scanners) if within else None
-        """What is looked for within the folded text."""
+        """What is looked for in the folded text."""
         self._regexes = Group(regexes, scanners, few=0) if regexes else None
         self._has_networks = any(self._networks.values())
         self.looks_at_raw = bool(regexes or self._has_networks or self._raw)

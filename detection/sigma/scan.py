@@ -61,6 +61,10 @@ def expression(predicate: Predicate) -> tuple[bytes, int] | None:
         return pattern.encode("ascii"), total
     if kind is Kind.CONTAINS:
         return literal(value), FLAGS
+    if kind is Kind.STARTS:
+        return rb"\A" + literal(value), FLAGS
+    if kind is Kind.ENDS:
+        return literal(value) + rb"\z", FLAGS
     if kind is Kind.WILD:
         return _wild(value), FLAGS
     return None
