@@ -1,7 +1,7 @@
 """How unusual a closed window is for its entity and among all of them, in numbers."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from detection.anomaly.state import DAY, HALF_LIFE, Entity, Known, Moments, State, key_of
@@ -221,10 +221,15 @@ def _hour(hour: int, entity: Entity | None, state: State) -> float:
     if entity is None:
         return 0.0
     total = sum(state.hours.values())
-    # In the first weeks an hour of the week is as usual as the same hour of other days.
-    daily = sum(state.hours.get(each, 0.0) for each in range(hour % 24, WEEKS, 24)) / 7.0
-    weight = FEWEST_HOURS * HOURS / (total + FEWEST_HOURS * HOURS)
-    usual = weight * daily + (1.0 - weight) * state.hours.get(hour, 0.0)
-    ours = (usual + 0.5) / (total + 0.5 * HOURS)
-    mine = (entity.hours.get(hour, 0.0) + FEWEST_HOURS * ours) / (entity.windows + FEWEST_HOURS)
+    ours = _usual(hour, state.hours, total, FEWEST_HOURS * HOURS)
+    ours = (ours + 0.5) / (total + 0.5 * HOURS)
+    known = _usual(hour, entity.hours, entity.windows, HOURS)
+    mine = (known + FEWEST_HOURS * ours) / (entity.windows + FEWEST_HOURS)
     return -math.log(mine * HOURS)
+
+
+def _usual(hour: int, hours: Mapping[int, float], total: float, enough: float) -> float:
+    """Windows at an hour of the week; until there are enough, as many as at that hour of a day."""
+    daily = sum([hours.get(each, 0.0) for each in range(hour % 24, WEEKS, 24)]) / 7.0
+    weight = enough / (total + enough)
+    return weight * daily + (1.0 - weight) * hours.get(hour, 0.0)

@@ -14,7 +14,9 @@ DAY: Final = 86400.0
 HALF_LIFE: Final = 7.0
 """Days in which a count halves."""
 MAX_VALUES: Final = 64
-"""Values of a facet that are remembered of an entity; with 12 facets that is under 10 kB."""
+"""Values of a facet that are remembered of an entity."""
+MAX_ALL_VALUES: Final = 256
+"""The same of all its facets, so that with 12 of them an entity stays under 10 kB."""
 MAX_POPULATION: Final = 50_000
 """Values of a facet that are remembered of all entities."""
 MAX_ENTITIES: Final = 50_000
@@ -165,13 +167,14 @@ def _count(
         value.count += weight
         entity.totals[index] += weight
         state.totals[index] += weight
-    if len(mine) > MAX_VALUES:
-        _keep_largest(entity, index)
+    most = min(MAX_VALUES, MAX_ALL_VALUES // len(entity.counts))
+    if len(mine) > most:
+        _keep_largest(entity, index, most * 3 // 4)
 
 
-def _keep_largest(entity: Entity, index: int) -> None:
+def _keep_largest(entity: Entity, index: int, number: int) -> None:
     mine = entity.counts[index]
-    kept = sorted(mine, key=lambda key: (-mine[key], key))[: MAX_VALUES * 3 // 4]
+    kept = sorted(mine, key=lambda key: (-mine[key], key))[:number]
     entity.counts[index] = {key: mine[key] for key in kept}
 
 

@@ -408,35 +408,12 @@ def _judged_blocks(stream: list[tuple[str, list[str]]]) -> list[Judged]:
         return replay(UNIX, "unix", [path], 5.0)
 
 
-def throughput(events: int = 600_000, entities: int = 15_000) -> None:
-    chance = random.Random(0)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "conn.ndjson"
-        with path.open("w") as out:
-            for number in range(events):
-                event = {
-                    "ts": 1.7e9 + number * 7200.0 / events,
-                    "id.orig_h": f"10.0.{chance.randrange(entities) // 250}.{number % 250}",
-                    "id.resp_p": chance.choice((53, 80, 443, 445, 8080, 22)),
-                    "proto": "tcp",
-                    "conn_state": chance.choice(("SF", "S0", "REJ")),
-                    "orig_bytes": chance.randrange(5000),
-                }
-                out.write(json.dumps(event) + "\n")
-        began, run = time.process_time(), Replay("speed", RITA, budget=5.0)
-        windows = sum(1 for _ in run.run([path]))
-        spent = time.process_time() - began
-    known = len(run.watch.kept.state.entities)
-    print(f"{events / spent:,.0f} events/s, one core; {known:,} entities, {windows:,} windows")
-
-
 if __name__ == "__main__":
     sections = {
         "alerts": on_alerts,
         "first-day": on_first_day,
         "beacon": on_beacon,
         "masquerade": on_masquerade,
-        "throughput": throughput,
     }
     for section in sys.argv[1:] or sections:
         sections[section]()
