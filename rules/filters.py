@@ -89,13 +89,14 @@ def filtered(document: Document, filters: Sequence[Filter]) -> Document:
     condition = detection.pop("condition")
     several = condition if isinstance(condition, list) else [condition]
     several = [spelt_out(each, list(detection), beginning="_") for each in several]
+    joined = ""
     for number, each in enumerate(filters):
         prefix = f"_filter_{number}_"
         for name, definition in each.selections.items():
             detection[prefix + name] = definition
             lines[prefix + name] = document.line_of("condition")
-        joined = _prefixed(spelt_out(each.condition, list(each.selections)), prefix)
-        several = [f"({own}) and ({joined})" for own in several]
+        joined += f" and ({_prefixed(spelt_out(each.condition, list(each.selections)), prefix)})"
+    several = [f"({own}){joined}" for own in several]
     detection["condition"] = several if isinstance(condition, list) else several[0]
     return replace(document, content={**document.content, "detection": detection}, lines=lines)
 

@@ -115,6 +115,14 @@ REFUSED = [
 ]
 
 
+def test_many_filters_of_one_rule_are_joined(tmp_path: Path) -> None:
+    engine = loaded(tmp_path, *[made("any", f"not 1 of filter_* or {'not ' * 2}selection")] * 200)
+
+    assert engine.faults == ()
+    assert matched(engine, "whoami", User="jane", Shift="day") == ["Whoami"]
+    assert matched(engine, "whoami", User="jane", Shift="night") == []
+
+
 @pytest.mark.parametrize(("text", "line", "says"), REFUSED, ids=range(len(REFUSED)))
 def test_a_broken_filter_is_reported_and_its_rules_match(
     tmp_path: Path, text: str, line: int, says: str
