@@ -67,7 +67,7 @@ class Answers(dict[Any, int]):
         self._sets = sets
         self._exact = _merged([each.exact for each in lookups if each.exact])
         self._affixes = [table for each in lookups for table in each.affixes]
-        within = [each.within for each in lookups if each.within is not None]
+        within = [group for each in lookups for group in each.within]
         self._scans = [(each.scanner.scan, each.numbers) for each in within if each.scanner]
         self._parts = [part for each in within for part in each.parts]
         self._tests = [test for each in within for test in each.others]

@@ -12,6 +12,8 @@ from detection.sigma.values import address_of
 
 FEW = 6
 """Up to so many patterns, asking each in turn is quicker than one pass of Hyperscan."""
+MANY = 4_000
+"""Of more patterns than this several databases are made, so that a new one costs seconds less."""
 Numbered = tuple[int, Predicate]
 Test = tuple[int, Callable[[str], bool]]
 
@@ -59,7 +61,7 @@ class Lookup:
             within, affixes = within + affixes, []
         self.affixes = tables(affixes)
         """How the folded text begins and ends, where that needs no scan."""
-        self.within = Group(within, scanners) if within else None
+        self.within = [Group(part, scanners) for part in _divided(within)]
         """What is looked for in the folded text."""
         self._regexes = Group(regexes, scanners, few=0) if regexes else None
         self._has_networks = any(self._networks.values())
@@ -153,3 +155,11 @@ class Group:
         self._hints = {
             at for at, ((_, p), (text, _)) in told if p.kind is Kind.REGEX and is_hint(text)
         }
+
+
+def _divided(predicates: Sequence[Numbered]) -> list[list[Numbered]]:
+    """The predicates in parts, each in the same one whatever others there are (but for MANY)."""
+    parts: list[list[Numbered]] = [[] for _ in range(1 << (len(predicates) // MANY).bit_length())]
+    for each in predicates:
+        parts[len(each[1].value) % len(parts)].append(each)
+    return [part for part in parts if part]

@@ -116,7 +116,7 @@ def processes() -> None:
     plain, _ = streams(STREAM)
     with tempfile.TemporaryDirectory() as folder:
         halves = [Path(folder) / "a.ndjson", Path(folder) / "b.ndjson"]
-        lines = plain.theirs * 20
+        lines = plain.theirs * 10
         for half, path in enumerate(halves):
             path.write_bytes(b"\n".join(lines[half::2]) + b"\n")
         both = Path(folder) / "both.ndjson"

@@ -199,6 +199,23 @@ def test_databases_come_from_disk_the_second_time_and_match_the_same(
     assert matched(engine, Image="C:\\TOOL19.exe")
 
 
+def test_a_text_more_for_a_field_with_many_leaves_other_databases_as_they_are(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detection.sigma.lookup.MANY", 8)
+    path = write(tmp_path, "rule.yml", MANY)
+    load([path])
+    stored = set(own_cache.rglob("*.hsdb"))
+
+    path.write_text(path.read_text().replace("tool19", "tool20"))
+    engine = load([path])
+
+    assert len(stored) == 2
+    assert len(set(own_cache.rglob("*.hsdb")) - stored) == 1
+    found = [len(matched(engine, Image=f"C:\\TOOL{number}.exe")) for number in (1, 19, 20)]
+    assert found == [1, 0, 1]
+
+
 def test_a_damaged_stored_database_is_compiled_again(tmp_path: Path, own_cache: Path) -> None:
     path = write(tmp_path, "rule.yml", MANY)
     load([path])
