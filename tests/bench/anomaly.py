@@ -271,7 +271,7 @@ def cut(tenant: str, since: float, until: float, folder: Path) -> Path:
 
 def habits(tenant: str, folder: Path) -> Path:
     """What two days without an attack teach, for others to borrow."""
-    first = min(truth(tenant).days) * DAY
+    first = float(next(rows(tenant))["time"]) // DAY * DAY
     run = Replay(tenant, AIT, budget=5.0)
     list(run.run([cut(tenant, first, first + 2 * DAY, folder)]))
     path = folder / f"{tenant}.habits"
