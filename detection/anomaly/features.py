@@ -17,6 +17,8 @@ OWN: Final = 24.0
 STEADY: Final = 0.5
 """Share of all entities' variance that the steadiest entity is taken to have."""
 FEWEST_HOURS: Final = 12.0
+ACQUAINTED: Final = 126.0
+"""Windows after which an entity's own hours of the week count for half, beside those of its day."""
 STRANGER: Final = 4.0
 """Windows after which half of an entity's deviation from itself counts."""
 HOURS: Final = 168.0
@@ -223,7 +225,7 @@ def _hour(hour: int, entity: Entity | None, state: State) -> float:
     total = sum(state.hours.values())
     ours = _usual(hour, state.hours, total, FEWEST_HOURS * HOURS)
     ours = (ours + 0.5) / (total + 0.5 * HOURS)
-    known = _usual(hour, entity.hours, entity.windows, HOURS)
+    known = _usual(hour, entity.hours, entity.windows, ACQUAINTED)
     mine = (known + FEWEST_HOURS * ours) / (entity.windows + FEWEST_HOURS)
     return -math.log(mine * HOURS)
 
