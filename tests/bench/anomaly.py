@@ -8,6 +8,7 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from pyod.models.ecod import ECOD
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score
 
+from detection.anomaly.budget import Standing
 from detection.anomaly.prior import Prior, encode
 from detection.anomaly.profile import Profile, read
 from detection.anomaly.replay import Replay, read_prior
@@ -124,8 +126,19 @@ def replay(profile: Profile, tenant: str, paths: list[Path], budget: float) -> l
     return list(Replay(tenant, profile, budget=budget).run(paths))
 
 
-def ait(tenant: str, budget: float) -> list[Judged]:
-    return replay(AIT, tenant, [CORPORA / "ait" / f"{tenant}.csv.gz"], budget)
+def ait(tenant: str, budget: float, share: float = 1.0) -> list[Judged]:
+    """`share`: how much of the budget ordinary days may use, in the model's own measure."""
+    run = Replay(tenant, AIT, budget=budget)
+    run.watch.share = share
+    return list(run.run([CORPORA / "ait" / f"{tenant}.csv.gz"]))
+
+
+def told(judged: Judged) -> bool:
+    return judged.alert
+
+
+def opened(judged: Judged) -> bool:
+    return judged.standing is Standing.OPENS
 
 
 def alerted(judged: list[Judged]) -> set[Place]:
@@ -197,10 +210,10 @@ def on_alerts(budget: float = 5.0) -> None:
     def total(flags: Callable[[str], set[Place]]) -> Found:
         return sum((judge(flags(tenant), labels[tenant]) for tenant in TENANTS), Found())
 
-    grid = (2.5, 5.0, 7.5, 10.0)
-    judged = {each: {tenant: ait(tenant, each) for tenant in TENANTS} for each in grid}
-    print("AIT, all five views:", total(lambda tenant: alerted(judged[budget][tenant])))
-    print("  by tenant:", {t: str(judge(alerted(judged[budget][t]), labels[t])) for t in TENANTS})
+    grid = (0.5, 1.0, 1.5, 2.0)
+    judged = {each: {tenant: ait(tenant, budget, each) for tenant in TENANTS} for each in grid}
+    print("AIT, all five views:", total(lambda tenant: alerted(judged[1.0][tenant])))
+    print("  by tenant:", {t: str(judge(alerted(judged[1.0][t]), labels[t])) for t in TENANTS})
     left_out = Found()
     for tenant in TENANTS:
         others = [each for each in TENANTS if each != tenant]
@@ -214,9 +227,9 @@ def on_alerts(budget: float = 5.0) -> None:
     print("three lines (two new kinds):", total(three_lines))
     print("isolation forest, raw counts:", total(lambda t: raw_counts(t, forest, budget)))
     print("ECOD, raw counts:", total(lambda t: raw_counts(t, ecod, budget)))
-    calibration([each for t in TENANTS for each in judged[budget][t]], labels)
-    over_budget(judged[budget], labels, budget)
-    sizes(judged[budget]["fox"])
+    calibration([each for t in TENANTS for each in judged[1.0][t]], labels)
+    over_budget(judged[1.0], labels, budget)
+    sizes(judged[1.0]["fox"])
 
 
 def calibration(judged: list[Judged], labels: dict[str, Truth]) -> None:
@@ -238,6 +251,20 @@ def over_budget(judged: dict[str, list[Judged]], labels: dict[str, Truth], budge
         benign = sorted(labels[tenant].benign_days)
         days += [sum(hour // 24 == day for _, hour in hours) for day in benign]
     print(f"alerts on {len(days)} benign days: p90 {np.quantile(days, 0.9):.1f} of {budget}")
+    print(
+        f"any day, attacks included: at most {_most(judged, opened)} opened, {_most(judged)} told"
+    )
+
+
+def _most(judged: dict[str, list[Judged]], kept: Callable[[Judged], bool] = told) -> int:
+    """Distinct host-hours of the busiest day of any network."""
+    places = {
+        (tenant, each.behaviour.entity, int(each.behaviour.start // HOUR))
+        for tenant, windows in judged.items()
+        for each in windows
+        if kept(each)
+    }
+    return max(Counter((tenant, hour // 24) for tenant, _, hour in places).values())
 
 
 def sizes(judged: list[Judged]) -> None:
