@@ -41,6 +41,7 @@ bench: $(VENV)/dev ## measure speed; BENCHMARKS.md says what and how
 
 bench-anomaly: $(VENV)/dev ## measure the anomaly model on real labelled data beside plain detectors
 	$(BIN)/python -m tests.bench.anomaly
+	$(BIN)/python -m tests.bench.anomaly_verdicts
 	$(BIN)/python -m tests.bench.anomaly_speed
 
 proof: $(VENV)/dev ## real logs through the real doors, killed at work, on one file and on real servers: nothing lost or doubled

@@ -1,6 +1,7 @@
 """What no rule describes: its models, a way back, and what they were learned from."""
 
 import contextlib
+import gc
 import os
 import sys
 from pathlib import Path
@@ -58,12 +59,14 @@ def replay(
 ) -> None:
     """Run files through the anomaly model in the order of event time; prints a line an alert."""
     from collectors.bus.contract import Malformed
+    from deploy.stages import YOUNG
     from detection.anomaly.prior import encode
     from detection.anomaly.profile import load
     from detection.anomaly.reading import pairs
     from detection.anomaly.replay import Replay, read_prior, read_verdicts
     from detection.anomaly.replay import replay as run
 
+    gc.set_threshold(YOUNG)
     try:
         said = read_verdicts(verdicts) if verdicts else []
         watched = load(profile)

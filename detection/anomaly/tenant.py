@@ -113,9 +113,9 @@ class Running:
 
     def see(self, observations: Iterable[Observation]) -> None:
         """Count events; those of a window that was closed already are late, and left out."""
-        before = self._windows.late
+        before, add = self._windows.late, self._windows.add
         for observation in observations:
-            self._windows.add(*observation)
+            add(*observation)
         metrics.LATE_EVENTS.inc(self._windows.late - before)
 
     def close(self, receipt: float) -> Iterator[Judged]:

@@ -1,6 +1,7 @@
 """Events a second through the anomaly model on one core: `python -m tests.bench.anomaly_speed`."""
 
 import contextlib
+import gc
 import random
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from collectors.bus.contract import Bus, Consumer
 from collectors.codec import dumps
 from collectors.event import Soc, encode, timestamp
+from deploy.stages import YOUNG
 from detection.anomaly.counting import Counting
 from detection.anomaly.profile import read
 from detection.anomaly.replay import Replay
@@ -19,7 +21,7 @@ from detection.anomaly.stage import Behaviour
 from tests.behaviour import START, Clock, behaviour, counting, opened
 
 TENANT = "council"
-ENTITIES = 15_000
+ENTITIES, PEERS = 15_000, 8
 WARM, WARM_HOURS = 60_000, 26
 """Events of the day before, so that a model is in force; they are not timed."""
 HOURS = 2
@@ -32,7 +34,7 @@ PROFILE = read(
 
 
 def events(count: int, since: float, hours: float, seed: int) -> Iterator[tuple[float, dict]]:
-    """Zeek's connections of so many addresses, evenly over these hours."""
+    """Zeek's connections of ENTITIES addresses to PEERS others each, evenly over these hours."""
     chance = random.Random(seed)
     for number in range(count):
         at = since + number * hours * 3600.0 / count
@@ -44,7 +46,7 @@ def events(count: int, since: float, hours: float, seed: int) -> Iterator[tuple[
                 "uid": f"C{chance.getrandbits(64):016x}",
                 "id.orig_h": f"10.0.{host // 250}.{host % 250}",
                 "id.orig_p": chance.randrange(1024, 65536),
-                "id.resp_h": f"10.9.0.{chance.randrange(200)}",
+                "id.resp_h": f"10.9.0.{(host * 7 + chance.randrange(PEERS)) % 200}",
                 "id.resp_p": chance.choice((53, 80, 443, 445, 8080, 22)),
                 "proto": "tcp",
                 "service": chance.choice(("dns", "http", "ssl")),
@@ -140,6 +142,7 @@ def replayed(count: int) -> None:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(YOUNG)  # as every stage does, and the command
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 400_000
     live(number)
     replayed(number)
