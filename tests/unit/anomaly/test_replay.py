@@ -182,12 +182,14 @@ def test_nothing_is_learned_from_a_confirmed_attack(tmp_path: Path) -> None:
     start = (START + 2.5 * 86400) // 900 * 900
     verdict = Verdict("lift-2", start, "attack")
 
-    unjudged = {each.behaviour.start: each.score for each in _judged(path)}
-    judged = [each for each in _judged(path, verdicts=[verdict]) if each.alert]
+    unjudged, judged = _judged(path), _judged(path, verdicts=[verdict])
 
-    again = (START + 3.75 * 86400) // 900 * 900
-    scores = {each.behaviour.start: each.score for each in judged}
-    assert scores[again] > unjudged[again]
+    again = ("lift-2", (START + 3.75 * 86400) // 900 * 900)
+    [before], [after] = (
+        [each for each in found if each.behaviour[:2] == again] for found in (unjudged, judged)
+    )
+    assert after.alert
+    assert after.score > before.score
 
 
 def test_what_is_no_verdict_is_refused_by_line(tmp_path: Path) -> None:
