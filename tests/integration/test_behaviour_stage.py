@@ -207,7 +207,7 @@ filter:
 
 
 @pytest.mark.parametrize(
-    ("rules", "alerts"), [("any", 0), ("[unusual-novelty]", 0), (f"[{'0' * 8}]", 1)]
+    ("rules", "alerts"), [("any", 0), ("[unusual-novelty]", 0), ("[net-view-used]", 1)]
 )
 def test_an_exception_is_for_unusual_behaviour_too_where_it_names_it_or_any_rule(
     bus: EmbeddedBus, clock: Clock, tmp_path: Path, rules: str, alerts: int
