@@ -238,6 +238,10 @@ def calibration(judged: list[Judged], labels: dict[str, Truth]) -> None:
     benign = [
         each for each in judged if each.model and int(each.behaviour.start // DAY) not in attack
     ]
+    realised(benign)
+
+
+def realised(benign: list[Judged]) -> None:
     for view in ("novelty", "identity", "volume", "forest"):
         p = np.asarray([each.p_views[view] for each in benign])
         ratios = {level: round(float((p <= level).mean() / level), 2) for level in (0.01, 0.05)}
@@ -381,6 +385,7 @@ def on_beacon(budget: float = 5.0) -> None:
         f"{len(alerts)} of {entities} entities alerted, average precision of its windows "
         f"{precision:.3f} by population, {overall:.3f} by the score of all views"
     )
+    realised([each for each in second if each.behaviour.entity != BEACON])
 
 
 def masquerade(masquerader: str, seed: int) -> Iterator[tuple[str, list[str], bool]]:
