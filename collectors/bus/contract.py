@@ -1,9 +1,12 @@
 """What every bus promises: ordered partitions, at least once, handed over without loss."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
+
+VALUE_LIMIT: Final = 1024 * 1024
+"""Bytes of one record's value, at most."""
 
 
 class Overloaded(Exception):

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from collectors.bus.contract import VALUE_LIMIT
 from detection.anomaly.profile import Observation
 
 
@@ -30,8 +31,20 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The views that a policy turned off, where the record is one."""
 
 
-encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Part).decode
+
+
+def encode(part: Part) -> bytes:
+    """One line; of a record that shows more than the bus takes in one, the first that fit."""
+    line = _encode(part)
+    while len(line) > VALUE_LIMIT:
+        fits = 0.9 * VALUE_LIMIT / len(line)
+        seen = {name: each[: int(len(each) * fits)] for name, each in part.seen.items()}
+        heard = part.heard if any(seen.values()) else {}
+        part = msgspec.structs.replace(part, seen=seen, heard=heard)
+        line = _encode(part)
+    return line
 
 
 def decode(line: bytes) -> Part:

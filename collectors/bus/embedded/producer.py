@@ -7,11 +7,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from collectors.bus.contract import Malformed, NoTopic, Overloaded
+from collectors.bus.contract import VALUE_LIMIT, Malformed, NoTopic, Overloaded
 from collectors.bus.embedded.file import BusFile
 from collectors.bus.embedded.logs import encode_headers, row_id
 
-VALUE_LIMIT: Final = 1024 * 1024
 KEY_LIMIT: Final = 1000
 BUFFER_RECORDS: Final = 100_000
 

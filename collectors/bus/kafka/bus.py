@@ -10,12 +10,19 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from collectors.bus.contract import Lag, Overloaded, Partition, Position, Retention
+from collectors.bus.contract import (
+    VALUE_LIMIT,
+    Lag,
+    Overloaded,
+    Partition,
+    Position,
+    Retention,
+)
 from collectors.bus.kafka import book
 from collectors.bus.kafka.cluster import EARLIEST, LATEST, Cluster
 from collectors.bus.kafka.consumer import KafkaBusConsumer
 from collectors.bus.kafka.peek import Peek
-from collectors.bus.kafka.producer import ROOM, VALUE_LIMIT, KafkaBusProducer
+from collectors.bus.kafka.producer import ROOM, KafkaBusProducer
 from collectors.bus.kafka.reach import reaching
 from collectors.bus.kafka.retention import Keeper
 from collectors.bus.kafka.settings import KafkaSettings

@@ -9,12 +9,11 @@ from typing import Any, Final, NamedTuple
 from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
-from collectors.bus.contract import Malformed, NoTopic, Overloaded
+from collectors.bus.contract import VALUE_LIMIT, Malformed, NoTopic, Overloaded
 from collectors.bus.kafka.client import connected
 from collectors.bus.kafka.cluster import Cluster
 from collectors.bus.kafka.reach import reaching
 
-VALUE_LIMIT: Final = 1024 * 1024
 KEY_LIMIT: Final = 1000
 BUFFER_RECORDS: Final = 100_000
 ROOM: Final = 64 * 1024
