@@ -127,6 +127,26 @@ def learn(state: State, done: Behaviour, quantities: list[float | None], hour: i
     entity.last = done.last
 
 
+def unlearn(state: State, name: str, since: float, until: float) -> None:
+    """Forget an entity's uses of what nobody showed before windows from `since` to `until` began.
+
+    What it brought in during an attack stays new, to it and to all who don't hold it themselves.
+    """
+    entity = state.entities.get(name)
+    if entity is None:
+        return
+    for index, (mine, known) in enumerate(zip(entity.counts, state.known, strict=True)):
+        for key in [key for key in mine if key in known and since <= known[key].first < until]:
+            count, value = mine.pop(key), known[key]
+            value.holders = max(0.0, value.holders - 1.0)
+            forgotten = count if value.holders else value.count
+            value.count = max(0.0, value.count - forgotten)
+            entity.totals[index] = max(0.0, entity.totals[index] - count)
+            state.totals[index] = max(0.0, state.totals[index] - forgotten)
+            if not value.holders:
+                del known[key]
+
+
 def _admit(state: State, done: Behaviour) -> Entity:
     if len(state.entities) >= MAX_ENTITIES:
         _evict(state)

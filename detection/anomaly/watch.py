@@ -186,8 +186,10 @@ class Watch:
             self.refit()
 
     def unlearn(self, entity: str, since: float, until: float) -> None:
-        """Leave an entity's windows of a confirmed attack out of what is taken for usual."""
+        """Leave an entity's windows of a confirmed attack, and what they brought in, out of what is
+        taken for usual."""
         kept = self.kept
+        states.unlearn(kept.state, entity, since, until)
         kept.past = [
             each for each in kept.past if each.entity != entity or not since < each.end <= until
         ]

@@ -100,3 +100,34 @@ def test_a_state_comes_back_as_it_was_kept() -> None:
     kept = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=State)
 
     assert kept == state
+
+
+def test_what_a_confirmed_attack_brought_in_is_new_again_and_the_rest_is_not() -> None:
+    state, never = known(), known()
+    for number in range(30):
+        for each in (state, never):
+            learn(each, hour("crane", number, "open"), QUANTITIES, 0)
+            learn(each, hour("lift", number, "open", "close"), QUANTITIES, 0)
+    attack = hour("crane", 30, "open", "close", "implant")
+    learn(state, attack, QUANTITIES, 0)
+    learn(never, hour("crane", 30, "open", "close"), QUANTITIES, 0)
+
+    states.unlearn(state, "crane", attack.start, attack.end)
+
+    assert [set(each) for each in state.known] == [set(each) for each in never.known]
+    assert state.entities["crane"].counts == never.entities["crane"].counts
+    assert state.totals == pytest.approx(never.totals)
+    assert state.entities["crane"].totals == pytest.approx(never.entities["crane"].totals)
+
+
+def test_what_another_entity_shows_too_stays_known_of_it() -> None:
+    state = known()
+    attack = hour("crane", 0, "implant")
+    learn(state, attack, QUANTITIES, 0)
+    learn(state, hour("lift", 1, "implant"), QUANTITIES, 0)
+
+    states.unlearn(state, "crane", attack.start, attack.end)
+
+    key = key_of("implant")
+    assert all(key not in each for each in state.entities["crane"].counts)
+    assert all((each[key].holders, each[key].count) == (1.0, 1.0) for each in state.known)
