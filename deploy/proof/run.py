@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-import random
+import os
 import socket
 import subprocess
 import sys
@@ -309,10 +309,13 @@ def _await_port(host: str, port: int) -> None:
 def free_ports() -> int:
     """A port whose neighbours, as many as an installation needs, are free too.
 
-    Below those of the local servers, and of what the system hands to clients.
+    Below those of the local servers, and of what the system hands to clients; 10080, which browsers
+    refuse, is none. Processes begin to look at different ones, so that two don't take the same.
     """
     offsets = (*STAGE_PORTS.values(), *range(10, 14))
-    for base in random.SystemRandom().sample(range(9_000, 13_000, 20), 200):
+    bases = range(9_010, 13_000, 20)
+    own = os.getpid() % len(bases)
+    for base in (*bases[own:], *bases[:own]):
         with contextlib.suppress(OSError), contextlib.ExitStack() as held:
             for offset in offsets:
                 probe = held.enter_context(socket.socket())

@@ -1,6 +1,7 @@
 """The short form of `make proof`: real logs, every public rule, killed in mid-flight."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ def test_killed_at_work_both_stacks_end_in_the_matches_of_detect_and_in_one_hash
 ) -> None:
     embedded, local = tmp_path / "embedded.json", tmp_path / "local.json"
 
-    on_files = proof(corpora, embedded, "--kills", "1")
-    on_servers = proof(corpora, local, "--stack", "local", "--workers", "2")
+    with ThreadPoolExecutor(2) as both:
+        files = both.submit(proof, corpora, embedded, "--kills", "1")
+        servers = both.submit(proof, corpora, local, "--stack", "local", "--workers", "2")
+    on_files, on_servers = files.result(), servers.result()
     compared = citysoc("proof", "--compare", str(embedded), "--compare", str(local))
 
     assert on_files["kills_with_lag_and_redelivery"] >= 1

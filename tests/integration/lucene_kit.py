@@ -52,15 +52,19 @@ class StoredLucene(LuceneBackend):
 def found_by_lucene(
     client: Elasticsearch, alias: str, rules: Sequence[Rule], all_kept: Sequence[Kept]
 ) -> Mapping[str, frozenset[str] | None]:
-    """Ids of the events that each rule's query finds; None where it can't be asked."""
+    """Ids of the events that each rule's query finds; None where it can't be asked.
+
+    What costs the node too much beside others is asked again by itself.
+    """
     names = _names(all_kept)
     answers: dict[str, frozenset[str] | None] = {rule.info.id: None for rule in rules}
-    queries = _queries(rules, names)
-    while some := list(islice(queries, AT_ONCE)):
-        searches = [part for _, asked in some for part in ({}, _search(asked))]
-        responses = client.msearch(index=alias, searches=searches)["responses"]
-        for (rule, _), response in zip(some, responses, strict=True):
-            answers[rule] = _ids(response)
+    for at_once in (AT_ONCE, 1):
+        queries = _queries([rule for rule in rules if answers[rule.info.id] is None], names)
+        while some := list(islice(queries, at_once)):
+            searches = [part for _, asked in some for part in ({}, _search(asked))]
+            responses = client.msearch(index=alias, searches=searches)["responses"]
+            for (rule, _), response in zip(some, responses, strict=True):
+                answers[rule] = _ids(response)
     return answers
 
 

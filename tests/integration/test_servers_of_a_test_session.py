@@ -1,5 +1,6 @@
 """A test session's servers are one set, and end with it, however it ends."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -65,8 +66,16 @@ def test_the_database_ends_with_a_session_that_is_broken_off(
         folder = Path(notes(tmp_path)[0].split()[0])
         assert processes_of(folder)
 
-        child.send_signal(how)
-
-        child.communicate(timeout=60)
+        _break_off(child, how)
     wait_until(lambda: not processes_of(folder))
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _break_off(child: subprocess.Popen[str], how: signal.Signals) -> None:
+    """As a person does, who presses Ctrl-C again when nothing happens."""
+    for _ in range(3):
+        child.send_signal(how)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.communicate(timeout=20)
+            return
+    raise AssertionError("the session goes on, whatever is sent to it")
