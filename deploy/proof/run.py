@@ -1,6 +1,7 @@
 """Runs the proof: a citysoc of its own, real logs through its doors, kills, and the comparison."""
 
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -315,7 +316,7 @@ def free_ports() -> int:
     offsets = (*STAGE_PORTS.values(), *range(10, 14))
     bases = range(9_010, 13_000, 20)
     own = os.getpid() % len(bases)
-    for base in (*bases[own:], *bases[:own]):
+    for base in itertools.chain(bases[own:], bases[:own]):
         with contextlib.suppress(OSError), contextlib.ExitStack() as held:
             for offset in offsets:
                 probe = held.enter_context(socket.socket())
