@@ -10,9 +10,11 @@ from deploy.installation_key import FOLDER
 from deploy.settings import Settings
 from detection.anomaly.checkpoint import CheckpointFiles
 from detection.anomaly.library import library
+from detection.anomaly.model import Model
 from detection.anomaly.profile import Profile
 from detection.anomaly.shelf import Version
 from detection.anomaly.tenant import Kept, KeptProfile, to_bytes
+from detection.anomaly.views import VIEWS
 
 EPOCH: Final = date(1970, 1, 1).toordinal()
 NEVER: Final = (
@@ -38,6 +40,8 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     held: bool
     """Whether an operator went back to it and holds it there."""
     models: list[Version]
+    split: dict[str, float]
+    """Each view's part of the budget, as verdicts have moved it; empty without a model."""
     first_day: str
     """The version of what others lend to its first day; empty when that is over, or nothing was."""
 
@@ -90,8 +94,13 @@ def _learned(profile: Profile, kept: KeptProfile, models: list[Version]) -> Lear
         in_force=kept.nights.version,
         held=kept.nights.held,
         models=models,
+        split=_split(watch.model) if watch and watch.model else {},
         first_day=watch.prior.version if watch and watch.prior else "",
     )
+
+
+def _split(model: Model) -> dict[str, float]:
+    return {view: round(share, 3) for view, share in zip(VIEWS, model.shares, strict=True)}
 
 
 def _day(number: int) -> str:

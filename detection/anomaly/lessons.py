@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from detection.anomaly.ranking import NOTHING_LEARNED, Group, Judged, Ranking, digest, learn
-from detection.anomaly.views import VIEWS
+from detection.anomaly.views import VIEWS, View
 from detection.anomaly.watch import Judged as JudgedWindow
 
 Line = TypeVar("Line")
@@ -43,7 +43,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
 
     profile: str
     entity: str
-    view: str
+    view: View
     first: float
     rates: tuple[float, ...]
 
@@ -52,6 +52,8 @@ class Lessons(msgspec.Struct):
     """All lessons that have reached a tenant, its own among them."""
 
     known: dict[str, Judged] = {}
+    unseen: list[Group] = []
+    """The tenant's own alerts that nobody judged; they weigh little, and teach it alone."""
 
     def add(self, lesson: Lesson) -> None:
         """Remember one; the oldest beyond MOST go."""
@@ -61,7 +63,7 @@ class Lessons(msgspec.Struct):
 
     def ranking(self) -> Ranking:
         """What they teach, in the order in which they came."""
-        return learn(list(self.known.values())) if self.known else NOTHING_LEARNED
+        return learn(list(self.known.values()), self.unseen) if self.known else NOTHING_LEARNED
 
 
 class Names:
@@ -100,7 +102,7 @@ class Names:
         return Lesson(id=digest(self._key, self._tenant, said.alert, said.closed), judged=judged)
 
 
-def told_of(judged: JudgedWindow, profile: str, view: str) -> Told:
+def told_of(judged: JudgedWindow, profile: str, view: View) -> Told:
     """What is kept of a window that an alert is opened with; decades of surprise a view."""
     done = judged.behaviour
     rates = (judged.score, *(judged.raw.get(each, 0.0) for each in VIEWS))

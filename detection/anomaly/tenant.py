@@ -10,13 +10,16 @@ from detection.alert import Alert
 from detection.anomaly import window as windows
 from detection.anomaly.alerting import Alerting
 from detection.anomaly.budget import OPEN, Ledger
-from detection.anomaly.lessons import ATTACK, Lesson, Lessons, Names, Said, Told
+from detection.anomaly.lessons import ATTACK, HARMLESS, Lesson, Lessons, Names, Said, Told
 from detection.anomaly.library import Watched
 from detection.anomaly.model import Model
 from detection.anomaly.nights import Compared, Fitted, Nights
 from detection.anomaly.part import Part
 from detection.anomaly.prior import Prior
 from detection.anomaly.profile import Observation
+from detection.anomaly.ranking import Group
+from detection.anomaly.split import Heard
+from detection.anomaly.state import DAY
 from detection.anomaly.timing import Timing
 from detection.anomaly.watch import Calendar, Judged, Watch
 from detection.anomaly.watch import Kept as KeptWatch
@@ -25,6 +28,8 @@ from detection.anomaly.window import Windows
 DEFAULT_BUDGET: Final = 2.0
 FORGET: Final = 3600.0
 """Seconds of event time between two looks for what can be forgotten."""
+UNSEEN: Final = 7 * DAY
+"""Seconds after which an alert that nobody judged is taken, weakly, for harmless."""
 INCIDENT: Final = 3.0
 """How many times a day's budget of alerts is wanted when that must be an attack."""
 
@@ -203,6 +208,9 @@ class TenantBehaviour:
                 continue
             running.kept.alerting.settle(said.alert)
             running.watch.kept.gate.settled(told.entity)
+            if said.verdict == ATTACK or said.verdict in HARMLESS:
+                verdict = Heard(told.view, said.verdict == ATTACK, told.first)
+                running.watch.hear(said.alert, verdict)
             if said.verdict == ATTACK:
                 running.watch.unlearn(told.entity, told.first, told.first + OPEN)
             return self._names.lesson(told, said)
@@ -212,7 +220,15 @@ class TenantBehaviour:
         """Learn from verdicts of whatever tenant."""
         for lesson in lessons:
             self._kept.lessons.add(lesson)
+        self._kept.lessons.unseen = list(self._unseen())
         self._ranking = self._kept.lessons.ranking()
+
+    def _unseen(self) -> Iterator[Group]:
+        for _, running in sorted(self._running.items()):
+            judged = running.watch.kept.verdicts
+            for alert, told in running.kept.alerting.told.items():
+                if alert not in judged and told.first + UNSEEN < self._kept.time:
+                    yield self._names.group(told)
 
     def _odds(self, told: Told) -> float:
         return float(self._ranking.odds([self._names.group(told)])[0])

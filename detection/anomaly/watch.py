@@ -13,6 +13,7 @@ from detection.anomaly.model import Model, Past, Scorer
 from detection.anomaly.prior import Borrowed, Habits, Prior, habits_of
 from detection.anomaly.profile import Profile
 from detection.anomaly.reasons import Reason, Whose, keys, reason
+from detection.anomaly.split import MOST, Heard, moved
 from detection.anomaly.state import DAY, State
 from detection.anomaly.views import SHARES, VIEWS, View
 from detection.anomaly.window import Behaviour, Window, close
@@ -80,6 +81,8 @@ class Kept(msgspec.Struct):
     count: int
     prior: Prior | None = None
     """What others lend, for as long as the first day lasts."""
+    verdicts: dict[str, Heard] = {}
+    """What people said of alerts, by the alert's id; the latest word on each."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -116,7 +119,8 @@ class Watch:
         verdicts: Mapping[tuple[str, float], bool] | None = None,
     ) -> None:
         """`budget`: alerts a day that the tenant may cost, paid from the `ledger` that its profiles
-        share; `verdicts` says of windows (entity and start) whether they were an attack."""
+        share; `verdicts` says of windows (entity and start) whether they were an attack;
+        `shares` is how the budget is split over VIEWS before people have said anything."""
         self.tenant = tenant
         self.profile = profile
         self.budget = budget
@@ -160,6 +164,9 @@ class Watch:
         """`seen` is without what others lend: nothing of theirs becomes part of what is known."""
         done, kept = judged.behaviour, self.kept
         attack = self._verdicts.get((done.entity, done.start))
+        if attack is not None and judged.alert:
+            about = Heard(judged.views[0], attack, done.start)
+            self.hear(f"{done.entity} {done.start}", about)
         if attack:
             return
         states.learn(kept.state, done, seen.quantities, hour)
@@ -184,6 +191,13 @@ class Watch:
                     self.refit()
         elif kept.count and kept.count % REFIT == 0:
             self.refit()
+
+    def hear(self, alert: str, verdict: Heard) -> None:
+        """Take what people said of an alert; the next night moves the views' shares by it."""
+        verdicts = self.kept.verdicts
+        verdicts[alert] = verdict
+        while len(verdicts) > MOST:
+            del verdicts[next(iter(verdicts))]
 
     def unlearn(self, entity: str, since: float, until: float) -> None:
         """Leave an entity's windows of a confirmed attack, and what they brought in, out of what is
@@ -225,7 +239,9 @@ class Watch:
             oldest = kept.past[-1].end - models.LONGEST - DAY
             if self.profile.timed and kept.past[0].end < oldest:
                 kept.past = [each for each in kept.past if each.end >= oldest]
-        tonight = models.fit(kept.past, self.profile, self.budget * self.share, self.shares)
+        latest = kept.past[-1].end if kept.past else 0.0
+        shares = moved(self.shares, kept.verdicts.values(), latest)
+        tonight = models.fit(kept.past, self.profile, self.budget * self.share, shares)
         if tonight is not None:
             kept.model = self._accept(tonight, kept.model)
             self._scorer = Scorer(kept.model)

@@ -12,6 +12,7 @@ from detection.alert import Alert
 from detection.anomaly import lessons
 from detection.anomaly.checkpoint import CheckpointFiles
 from detection.anomaly.lessons import Said
+from detection.anomaly.split import Heard
 from detection.anomaly.tenant import Kept
 from tests.behaviour import Clock, behaviour, counting, days, opened, publish, said, work
 
@@ -115,3 +116,4 @@ def test_a_confirmed_attack_is_left_out_of_what_is_usual(tmp_path: Path) -> None
     ends = {each.end for each in watch.past if each.entity == alert.entity}
     assert not any(alert.first < end <= alert.first + 86400 for end in ends)
     assert any(end <= alert.first for end in ends)
+    assert watch.verdicts == {judged: Heard(alert.view, attack=True, at=alert.first)}
