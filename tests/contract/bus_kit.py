@@ -46,6 +46,7 @@ class Kafka:
     whole_flushes = False
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
+        request.getfixturevalue("refused_sockets")  # of joins that another member cut short
         self.settings = KafkaSettings(
             servers=request.getfixturevalue("kafka_server").kafka,
             prefix=f"{uuid.uuid4().hex[:12]}.",

@@ -1,6 +1,5 @@
 """A test session's servers are one set, and end with it, however it ends."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -24,12 +23,18 @@ def test_it(number, postgresql_server):
     %s
 """
 
+PYTEST = """
+import signal, sys, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
 
 def run(folder: Path, body: str) -> subprocess.Popen[str]:
     """Start a test session of two workers whose tests use the database, then do `body`."""
     (folder / "test_session.py").write_text(TESTS % body)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-p", "tests.servers", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-c", PYTEST, "-p", "tests.servers", "-p", "no:cacheprovider"]
     kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.Popen(
         [*command, "-n", "2", "test_session.py"],
@@ -66,16 +71,8 @@ def test_the_database_ends_with_a_session_that_is_broken_off(
         folder = Path(notes(tmp_path)[0].split()[0])
         assert processes_of(folder)
 
-        _break_off(child, how)
+        child.send_signal(how)
+
+        child.communicate(timeout=60)
     wait_until(lambda: not processes_of(folder))
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _break_off(child: subprocess.Popen[str], how: signal.Signals) -> None:
-    """As a person does, who presses Ctrl-C again when nothing happens."""
-    for _ in range(3):
-        child.send_signal(how)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.communicate(timeout=20)
-            return
-    raise AssertionError("the session goes on, whatever is sent to it")
