@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
 import httpx
@@ -160,7 +161,9 @@ class Caller:
 
     def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """Any request at all."""
-        return asyncio.run(self._request(method, path, **arguments))
+        # In a thread of its own: a browser of another test may have a loop running in this one.
+        with ThreadPoolExecutor(1) as apart:
+            return apart.submit(asyncio.run, self._request(method, path, **arguments)).result()
 
     async def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
