@@ -20,7 +20,8 @@ from tests.integration.search_kit import Kept
 
 Query = dict[str, Any]
 NO_QUERY = (SigmaFeatureNotSupportedByBackendError, SigmaPlaceholderError)
-TOO_MUCH = {"query_shard_exception", "circuit_breaking_exception"}
+NO_MEMORY = "circuit_breaking_exception"
+TOO_MUCH = {"query_shard_exception", NO_MEMORY}
 """What the node says to an expression that costs too much, and to too many wildcards."""
 MOST_HITS = 10_000
 AT_ONCE = 50
@@ -54,17 +55,21 @@ def found_by_lucene(
 ) -> Mapping[str, frozenset[str] | None]:
     """Ids of the events that each rule's query finds; None where it can't be asked.
 
-    What costs the node too much beside others is asked again by itself.
+    What had no memory beside others is asked again by itself.
     """
     names = _names(all_kept)
     answers: dict[str, frozenset[str] | None] = {rule.info.id: None for rule in rules}
     for at_once in (AT_ONCE, 1):
-        queries = _queries([rule for rule in rules if answers[rule.info.id] is None], names)
+        crowded: set[str] = set()
+        queries = _queries(rules, names)
         while some := list(islice(queries, at_once)):
             searches = [part for _, asked in some for part in ({}, _search(asked))]
             responses = client.msearch(index=alias, searches=searches)["responses"]
             for (rule, _), response in zip(some, responses, strict=True):
                 answers[rule] = _ids(response)
+                if NO_MEMORY in _causes(response):
+                    crowded.add(rule)
+        rules = [rule for rule in rules if rule.info.id in crowded]
     return answers
 
 
@@ -95,13 +100,17 @@ def _search(asked: Query) -> dict[str, Any]:
 
 
 def _ids(response: Mapping[str, Any]) -> frozenset[str] | None:
-    if "error" in response:
-        causes = {cause["type"] for cause in response["error"]["root_cause"]}
+    if causes := _causes(response):
         assert causes <= TOO_MUCH, response["error"]
         return None
     found = frozenset(hit["_id"] for hit in response["hits"]["hits"])
     assert len(found) == response["hits"]["total"]["value"]
     return found
+
+
+def _causes(response: Mapping[str, Any]) -> set[str]:
+    error = response.get("error")
+    return {cause["type"] for cause in error["root_cause"]} if error else set()
 
 
 def query(rule: SigmaRule, asked: LogSource, fields: Sequence[str]) -> Query:
