@@ -196,6 +196,7 @@ def _housekeeping(settings: Settings, registry: Registry, stop: threading.Event)
 
 
 def _serve(job: Job) -> None:
+    from deploy.serving import serve_app
     from tenants.triage.city import Budgets
     from tenants.triage.intake import Intake
 
@@ -220,7 +221,7 @@ def _serve(job: Job) -> None:
 
     worker = guard(triage, job.stop, "triage")
     worker.start()
-    wiring.serve_app(job.settings, database, progress, job.stop)
+    serve_app(job.settings, database, progress, job.stop)
     worker.join(timeout=3)
 
 

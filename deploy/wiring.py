@@ -2,39 +2,26 @@
 
 import threading
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
-import uvicorn
 from sqlalchemy import URL
 
 from collectors.bus.contract import Bus, Overloaded, Retention
 from collectors.bus.embedded import EmbeddedBus
-from collectors.health import Progress
 from deploy.installation_key import open_key
-from deploy.refresh import follow, guard
+from deploy.refresh import follow
 from deploy.rule_sets import InstalledRuleSets, Places
 from deploy.settings import Settings, Unset
-from detection.coverage import Needs, needs_of
-from detection.reasoning import Reasoner
-from detection.rule_sets import SETTINGS, Files
+from detection.rule_sets import SETTINGS
 from detection.sigma import Engine
-from detection.sigma.ruleset import read_pipelines
 from enrichment.enrichers.add_asset import AddAsset
 from enrichment.register import AssetRegister
-from rules import catalog
-from rules.info import RuleInfo
-from tenants.api.app import create_app
-from tenants.console.app import create_console
 from tenants.database import Database
-from tenants.policies import RuleText
 from tenants.pseudonyms import Pseudonyms
 from tenants.registry import DAY, Registry, topic_plan
-from tenants.services import Services
 from tenants.source_kinds import Endpoints
 from tenants.store.contract import EventStore
 from tenants.store.embedded import EmbeddedStore
-from tenants.unusual import unusual_texts
 
 LOG = structlog.get_logger()
 BUS_FILE = "bus.sqlite"
@@ -43,15 +30,6 @@ DETECTION_BATCH = 32
 INDEXER_BATCH = 256
 """Records: enough for several bulks, so that making one and indexing another go side by side."""
 TIDY_SECONDS = 3600.0
-
-
-class Texts(NamedTuple):
-    """What pages say of rules; filled in, and again with every release."""
-
-    rules: dict[str, RuleText]
-    reasons: Reasoner
-    needs: list[Needs]
-    """What each asks of fields."""
 
 
 def secret_in(file: Path) -> str:
@@ -166,86 +144,3 @@ def pseudonyms(settings: Settings) -> Pseudonyms:
     """For the tenants that want others to see these in place of names."""
     named = [tenant for tenant, said in settings.anomaly.tenants.items() if said.pseudonyms]
     return Pseudonyms(open_key(settings), named)
-
-
-def serve_app(
-    settings: Settings, database: Database, progress: Progress, stop: threading.Event
-) -> None:
-    """Console and API until `stop` is set."""
-    registry = registry_of(database, settings)
-    places = Places(settings, registry)
-    told = Texts({}, Reasoner(places.of), [])
-    guard(lambda: _follow_rules(registry, places, told, stop), stop, "rule texts").start()
-    events = open_store(settings)
-    services = Services(
-        database,
-        events,
-        endpoints=endpoints(settings),
-        rules=told.rules,
-        status=progress.report,
-        reasons=told.reasons,
-        needs=told.needs,
-        budget=settings.anomaly.budget,
-        city_budget=settings.anomaly.city_budget,
-        pseudonyms=pseudonyms(settings),
-    )
-    config = uvicorn.Config(
-        create_app(services, pages=create_console(services)),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-    )
-    server = uvicorn.Server(config)
-    worker = guard(server.run, stop, "http")
-    worker.start()
-    stop.wait()
-    server.should_exit = True
-    worker.join(timeout=3)
-    events.close()
-
-
-def _follow_rules(registry: Registry, places: Places, told: Texts, stop: threading.Event) -> None:
-    """Fill in what the rules in force say to people, now and after every release.
-
-    Thousands of them take seconds, so pages come first.
-    """
-    shown: str | None = None
-
-    def changed() -> None:
-        nonlocal shown
-        latest = registry.latest_release().version
-        if latest != shown:
-            _read_rules(places.of(latest), told)
-            shown = latest
-
-    follow(registry, changed, stop)
-    stop.wait()
-
-
-def _read_rules(files: Files, told: Texts) -> None:
-    read_in = catalog.read(files.rules)
-    written = [rule.info for rule in read_in.rules if rule.correlation is None]
-    infos = [*written, *(each.info for each in read_in.correlations)]
-    texts = {**unusual_texts(), **{info.id: _text(info) for info in infos}}
-    told.rules.update(texts)
-    for gone in told.rules.keys() - texts.keys():
-        del told.rules[gone]
-    paths = {rule.info.id: rule.info.path for rule in read_in.rules}
-    told.reasons.learn(paths, {each.info.id for each in read_in.correlations}, files.version)
-    pipeline = read_pipelines(files.pipelines)[0]
-    told.needs[:] = needs_of(read_in.rules, pipeline=pipeline)
-
-
-def _text(info: RuleInfo) -> RuleText:
-    return RuleText(
-        rule=info.id,
-        title=info.title,
-        level=info.level,
-        ruleset=info.ruleset,
-        description=info.description,
-        advice=info.advice,
-        tags=info.tags,
-    )

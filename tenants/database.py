@@ -10,7 +10,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from collectors.bus.contract import Overloaded
 from tenants import schema
 from tenants.access import NO_TENANT, Tenants
-from tenants.database_postgresql import PostgreSQL
 from tenants.database_sqlite import SQLite
 
 BUSY_SECONDS = 10.0
@@ -137,6 +136,8 @@ def _kind(url: URL, busy_seconds: float) -> Kind:
         case "sqlite":
             return SQLite(url, busy_seconds)
         case "postgresql":
+            from tenants.database_postgresql import PostgreSQL
+
             return PostgreSQL(url, busy_seconds)
         case _:
             got = url.render_as_string(hide_password=True)

@@ -6,16 +6,17 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 import msgspec
-import sklearn
 
 from collectors.bus.contract import Malformed, Overloaded
 
 KEPT: Final = 7
 """Versions of a model that are kept; the one in force always is."""
+SCIKIT_LEARN: Final = metadata.version("scikit-learn")
 MAX_BYTES: Final = 64 * 1024 * 1024
 CURRENT: Final = "current"
 MODEL: Final = "model"
@@ -69,9 +70,7 @@ class Artefacts:
     def save(self, manifest: Manifest, content: bytes) -> Manifest:
         """Write a version, complete or not at all; it is not in force yet."""
         sha256 = hashlib.sha256(content).hexdigest()
-        unsigned = msgspec.structs.replace(
-            manifest, sha256=sha256, scikit_learn=sklearn.__version__
-        )
+        unsigned = msgspec.structs.replace(manifest, sha256=sha256, scikit_learn=SCIKIT_LEARN)
         signed = msgspec.structs.replace(unsigned, signature=self._sign(unsigned))
         path = self._path(signed.tenant, signed.profile, signed.version)
         replace(path, msgspec.json.encode(signed) + b"\n" + content)
@@ -86,10 +85,10 @@ class Artefacts:
         manifest, content = self._read(path)
         if (manifest.tenant, manifest.profile, manifest.version) != (tenant, profile, version):
             raise Malformed(f"{path}: expected {tenant}'s {profile} {version}, got another's model")
-        if manifest.scikit_learn != sklearn.__version__:
+        if manifest.scikit_learn != SCIKIT_LEARN:
             raise Malformed(
                 f"{path}: made by scikit-learn {manifest.scikit_learn}, this is "
-                f"{sklearn.__version__}; it is learned anew tonight"
+                f"{SCIKIT_LEARN}; it is learned anew tonight"
             )
         return manifest, content
 

@@ -6,7 +6,6 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import IsolationForest
 
 Floats = NDArray[np.float64]
 
@@ -54,6 +53,8 @@ class Walker:
 
 def fit(rows: Floats, seed: int = 0) -> Forest:
     """Grow a forest on a reference."""
+    from sklearn.ensemble import IsolationForest  # takes seconds to load
+
     samples = min(SAMPLES, len(rows))
     # scikit-learn compares in single precision; scoring there and here must agree.
     grown = IsolationForest(n_estimators=TREES, max_samples=samples, random_state=seed).fit(

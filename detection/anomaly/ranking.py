@@ -3,13 +3,14 @@
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
+
+if TYPE_CHECKING:  # scikit-learn takes seconds to load; only who learns waits for it
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 Floats = NDArray[np.float64]
 
@@ -92,7 +93,7 @@ class Line(NamedTuple):
 class Trees(NamedTuple):
     """Gradient-boosted trees over binned rates."""
 
-    classifier: HistGradientBoostingClassifier
+    classifier: "HistGradientBoostingClassifier"
 
     def odds(self, rows: Floats) -> Floats:
         """Log-odds of an attack, a row each."""
@@ -138,8 +139,12 @@ def learn(judged: Sequence[Judged], unseen: Sequence[Group] = ()) -> Ranking:
 
 def _fit(rows: Floats, labels: NDArray[np.bool_], weights: Floats, attacks: int) -> Line | Trees:
     if attacks >= ENOUGH_POSITIVES:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
         trees = HistGradientBoostingClassifier(max_iter=80, max_leaf_nodes=8, random_state=0)
         return Trees(trees.fit(rows, labels, sample_weight=weights))
+    from sklearn.linear_model import LogisticRegression
+
     centre, scale = rows.mean(axis=0), rows.std(axis=0)
     scale[scale == 0] = 1.0
     line = LogisticRegression(max_iter=1000).fit((rows - centre) / scale, labels, weights)
