@@ -50,7 +50,8 @@ class View:
         expected = tuple(logsources) if self._plan.wide is not None else msgspec.Raw(written)
         known, evaluate = self._plan.known, self._plan.evaluate
         keywords = self._plan.keywords
-        gate = keywords.gate.scan if keywords is not None and keywords.gate is not None else None
+        gate = keywords.gate if keywords is not None else None
+        quick = gate.quick.scan if gate is not None else None
         hits: list[int] = []
 
         def read(line: bytes) -> tuple[int, ...] | None:
@@ -61,11 +62,12 @@ class View:
                 signature = sign(event)
             except NOT_READ:
                 return None
-            if gate is not None:
-                gate(line, note, 0, hits)
+            if gate is not None and quick is not None:
+                quick(line, note, 0, hits)
                 if hits:
                     hits.clear()
-                    return None
+                    if gate.sure.found(line):
+                        return None
             found = known.get(signature)
             return evaluate(signature) if found is None else found
 

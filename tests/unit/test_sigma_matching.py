@@ -165,6 +165,24 @@ def test_keywords_are_looked_for_in_each_value(
     assert matches(keywords, event) is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("by a KIWI Legit printer", True),
+        ("gentilkiwi.com", True),
+        ("a kiwi", False),  # the part that both have
+        ("none of it", False),
+    ],
+)
+def test_keywords_with_a_part_in_common_are_looked_for_in_full(text: str, expected: bool) -> None:
+    engine = engine_of({"sel": ["kiwi legit printer", "gentilkiwi.com"]})
+    line = dumps({"f": text, "soc": {"logsources": [str(ASKED)]}})
+
+    found = engine.match_lines([line, line])  # read whole, and by a view
+
+    assert [position for position, _ in found] == ([0, 1] if expected else [])
+
+
 def test_answers_remembered_for_one_kind_of_value_serve_no_other() -> None:
     engine = engine_of(
         {"sel": {"f": 1}}, {"sel": {"f": True}}, {"sel": {"f": 0}}, {"sel": {"f": False}}
