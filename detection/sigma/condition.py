@@ -1,7 +1,7 @@
 """A rule's condition over predicates, answered from the set of those that hold."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Union
+from typing import Union, final
 
 import msgspec
 
@@ -9,6 +9,7 @@ Held = frozenset[int]
 """Numbers of the predicates that hold for an event."""
 
 
+@final
 class All(msgspec.Struct, frozen=True, array_like=True, tag="all"):
     """True if all of these predicates hold and all of these parts are true."""
 
@@ -16,6 +17,7 @@ class All(msgspec.Struct, frozen=True, array_like=True, tag="all"):
     parts: tuple["Condition", ...] = ()
 
 
+@final
 class Any(msgspec.Struct, frozen=True, array_like=True, tag="any"):
     """True if one of these predicates holds or one of these parts is true."""
 
@@ -23,6 +25,7 @@ class Any(msgspec.Struct, frozen=True, array_like=True, tag="any"):
     parts: tuple["Condition", ...] = ()
 
 
+@final
 class Not(msgspec.Struct, frozen=True, array_like=True, tag="not"):
     """True if the part is not."""
 
@@ -36,13 +39,16 @@ ALWAYS = All(frozenset())
 
 def true_for(condition: Condition, held: Held) -> bool:
     """Whether the condition is true where exactly `held` hold."""
-    if isinstance(condition, All):
-        return condition.predicates <= held and all(true_for(p, held) for p in condition.parts)
-    if isinstance(condition, Any):
-        return not condition.predicates.isdisjoint(held) or any(
-            true_for(part, held) for part in condition.parts
-        )
-    return not true_for(condition.part, held)
+    if type(condition) is Not:
+        return not true_for(condition.part, held)
+    parts = condition.parts
+    if type(condition) is All:
+        if not condition.predicates <= held:
+            return False
+        return not parts or all(true_for(part, held) for part in parts)
+    if not condition.predicates.isdisjoint(held):
+        return True
+    return bool(parts) and any(true_for(part, held) for part in parts)
 
 
 def one(predicate: int) -> Condition:

@@ -1,6 +1,7 @@
 """A rule set that matches events: which of its rules hold for one, and quickly so."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from collectors.bus.contract import Malformed
@@ -127,23 +128,26 @@ class Engine:
             event = loads(line)
             key = tuple(event.pop("soc")["logsources"])
             plan = self._plan_of.get(key) or self._plan(key, map(LogSource.parse, key))
-            self._expect(line, key, plan)
+            read = self._expect(line, key, plan)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _malformed(position, error) from error
-        return plan.match(event, line)
+        found = read(line) if read is not None else None
+        return plan.match(event, line) if found is None else found
 
-    def _expect(self, line: bytes, key: tuple[str, ...], plan: Plan) -> None:
-        """Read lines that name their log sources just as this one does by a view from now on."""
+    def _expect(self, line: bytes, key: tuple[str, ...], plan: Plan) -> Reader | None:
+        """What reads lines that name their log sources just as this one does, if that is new."""
         at = line.rfind(LOGSOURCES)
         named = line[at : line.find(b"]", at)]
         if at < 0 or named in self._readers or not suits(plan):
-            return
+            return None
         if len(self._readers) > MAX_NAMED:
             self._readers.clear()
         view = self._views.get(plan)
         if view is None:
             view = self._views[plan] = View(plan)
-        self._readers[named] = view.reader(key, named[len(LOGSOURCES) - 1 :] + b"]")
+        read = view.reader(key, named[len(LOGSOURCES) - 1 :] + b"]")
+        self._readers[named] = read
+        return read
 
     def _plan(self, key: tuple[Any, ...], logsources: Iterable[LogSource]) -> Plan:
         asked = frozenset[LogSource]().union(*map(self._asked, logsources))
@@ -165,7 +169,8 @@ class Engine:
         if found is None:
             if len(self._serving) > MAX_NAMED:
                 self._serving.clear()
-            found = frozenset(source for source in self._sources if lowered.serves(source))
+            asked = map(LogSource._make, product(*({"", part} for part in lowered)))
+            found = frozenset(self._sources.keys() & asked)
             self._serving[lowered] = found
         return found
 

@@ -1,6 +1,7 @@
 """How events of one set of log sources are matched: straight-line code and two kinds of memory."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from detection.sigma.condition import Condition, true_for
@@ -49,7 +50,11 @@ class Plan:
         flat = not any("." in name for name in self.names)
         wide = flat and len(names) > WIDE
         self.wide = WideSigner(self.answers, self.pairs, sets) if wide else None
-        self._sign = self.wide or signer(self.answers, self.pairs)
+
+    @cached_property
+    def _sign(self) -> Callable[..., Signature]:
+        """Made late, as most plans only ever see lines that a view reads."""
+        return self.wide or signer(self.answers, self.pairs)
 
     def match(self, event: Mapping[str, Any], line: bytes = b"") -> tuple[int, ...]:
         """Numbers of the rules that match, in order. The event is without `soc`.
@@ -110,10 +115,11 @@ class _Candidates(dict[int, frozenset[int]]):
         self._sets = sets
 
     def __missing__(self, number: int) -> frozenset[int]:
-        held = self._sets.sets[number]
-        rules = (
-            witnessed[each] for witnessed in self._witnessed for each in held & witnessed.keys()
-        )
-        found = self[number] = frozenset().union(*rules)
+        rules: set[int] = set()
+        for each in self._sets.sets[number]:
+            for witnessed in self._witnessed:
+                if each in witnessed:
+                    rules.update(witnessed[each])
+        found = self[number] = frozenset(rules)
         self._sets.spent += SIGNATURE_BYTES + 32 * len(found)
         return found

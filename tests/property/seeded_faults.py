@@ -85,7 +85,7 @@ FAULTS = (
         MADE,
     ),
     # What is true of it
-    Fault(CONDITION, "predicates <= held and all(", "predicates <= held or all(", RULES),
+    Fault(CONDITION, "if not condition.predicates <= held:", "if not held:", RULES),
     Fault(
         CONDITION,
         "condition.predicates.union(*(each for each in found if each is not None))",
