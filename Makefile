@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all:
 DEMO_ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 
 .PHONY: help demo test check bench bench-anomaly proof soak faults lock clean
 
