@@ -282,6 +282,7 @@ def wild(value: Any) -> list[str]:
 
 
 def string(parts: list[str], modifiers: list[str], content: str) -> bool:
+    """Whether the parts cover the content: after each of them, every place where it may end."""
     if {"contains", "endswith", "anywhere"} & set(modifiers):
         parts = [MANY, *parts]
     if {"contains", "startswith", "anywhere"} & set(modifiers):
@@ -289,10 +290,15 @@ def string(parts: list[str], modifiers: list[str], content: str) -> bool:
     if "cased" not in modifiers:
         content = fold(content)
         parts = [part if part in WILDCARDS else fold(part) for part in parts]
-    pattern = "".join(
-        ".*" if part is MANY else "." if part is ANY else re.escape(part) for part in parts
-    )
-    return re.fullmatch(pattern, content, re.DOTALL) is not None
+    reached = {0}
+    for part in parts:
+        if part is MANY:
+            reached = set(range(min(reached, default=len(content) + 1), len(content) + 1))
+        elif part is ANY:
+            reached = {at + 1 for at in reached if at < len(content)}
+        else:
+            reached = {at + len(part) for at in reached if content.startswith(part, at)}
+    return len(content) in reached
 
 
 def fold(content: str) -> str:
