@@ -11,8 +11,8 @@ from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 from collectors.bus.contract import Overloaded
 
 _NOT_NOW = frozenset({429, 502, 503, 504})
-_BLOCKED = "cluster_block_exception"
-"""The node's disk is full, or the cluster has no master now."""
+_NOT_NOW_TYPES = frozenset({"cluster_block_exception", "mapper_exception"})
+"""A full disk, no master at present, or one too busy to take new fields in time."""
 
 
 class Connection:
@@ -106,11 +106,11 @@ def _told() -> Iterator[None]:
     except TransportError as error:
         raise Overloaded(f"Elasticsearch does not answer: {error}") from error
     except ApiError as error:
-        if error.status_code in _NOT_NOW or error.error == _BLOCKED:
+        if error.status_code in _NOT_NOW or error.error in _NOT_NOW_TYPES:
             raise Overloaded(f"Elasticsearch can't do it now: {error}") from error
         raise
 
 
 def is_not_now(item: Mapping[str, Any]) -> bool:
     """Whether one item of a bulk was refused only for now."""
-    return item["status"] in _NOT_NOW or item.get("error", {}).get("type") == _BLOCKED
+    return item["status"] in _NOT_NOW or item.get("error", {}).get("type") in _NOT_NOW_TYPES
