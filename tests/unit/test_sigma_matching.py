@@ -8,7 +8,7 @@ import pytest
 from collectors.bus.contract import Malformed
 from collectors.codec import dumps
 from collectors.logsource import LogSource
-from detection.sigma import Engine, lookup
+from detection.sigma import Engine, lookup, plan
 from detection.sigma.ruleset import build
 from rules.catalog import Catalog, parse
 from rules.documents import Document
@@ -209,6 +209,21 @@ def test_the_lines_of_a_record_are_told_apart_by_position() -> None:
     lines = [dumps({"a": number % 2, "soc": soc}) for number in range(4)]
 
     assert [position for position, _ in engine.match_lines(lines)] == [1, 3]
+
+
+@pytest.mark.parametrize("wide", [0, plan.WIDE], ids=["all fields decoded", "a few"])
+def test_an_envelope_counts_at_the_top_of_a_line_alone(
+    wide: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "WIDE", wide)
+    engine = engine_of({"sel": {"a": 1}})
+    soc = b'{"logsources":["%b"]}' % str(ASKED).encode()
+    good = b'{"a":1,"soc":%b}' % soc
+
+    assert len(engine.match_lines([good, good, b'{"a":0,"soc":%b,"a":1}' % soc])) == 3
+    for line in (b'{"ab":%b}', b'{"a":1,"b":{"c":1,"soc":%b}}', b'{"a":1,"soc":1,"b":%b}'):
+        with pytest.raises(Malformed, match="line 1 of the record"):
+            engine.match_lines([good, line % soc])
 
 
 @pytest.mark.parametrize("line", [b"{", b"[]", b"1", b'{"a":1}', b'{"soc":{"logsources":["x"]}}'])
