@@ -14,6 +14,7 @@ TIME_FIELDS = (
 """Fields of JSON events that hold its time. `EventTime` is not one: it is local, without a zone."""
 
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = EARLIEST.timestamp(), LATEST.timestamp()
 MAX_NUMBER = 1 << 63
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 
@@ -50,11 +51,9 @@ def _from_text(text: str) -> datetime | None:
 
 
 def _from_number(number: float) -> datetime | None:
-    for above, unit in _UNITS:
-        if number > above:
-            number /= unit
-            break
-    if not EARLIEST.timestamp() <= number < LATEST.timestamp():
+    if number > _UNITS[-1][0]:
+        number /= next(unit for above, unit in _UNITS if number > above)
+    if not _FIRST <= number < _LAST:
         return None
     return datetime.fromtimestamp(number, UTC)
 

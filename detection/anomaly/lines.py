@@ -1,15 +1,15 @@
 """The lines of a record as profiles see them: only the fields that they ask for are decoded."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Final, NamedTuple, Required, TypedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Required
 
 import msgspec
 
-from collectors import codec, event
+from collectors import event
 from collectors.event import Soc
 from collectors.logsource import LogSource
 from detection.alert import Alert
+from detection.anomaly.decoding import ENVELOPE, Decode, decoder
 from detection.anomaly.library import ALERTS, KINDS, Watched
 from detection.anomaly.profile import Observation, Observe, fields_of, observer
 from detection.incoming import legible
@@ -18,16 +18,12 @@ from detection.tally import moment
 
 MOST: Final = 10_000
 """Sets of log sources, and spellings of them, that are remembered."""
-ENVELOPE: Final = "soc"
 LOGSOURCES: Final = b'"logsources":'
 WATCHED: Final = frozenset({KINDS["host"]})
 """Kinds of entities whose alerts are behaviour."""
-NOT_READ: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Fields = Mapping[str, Any]
 Seers = Sequence[tuple[Watched, Observe]]
-Decode = Callable[[bytes], Any]
-_dictionary: Any = TypedDict
 
 
 class Sight(NamedTuple):
@@ -104,8 +100,8 @@ class Lines:
             if len(self._decoders) > MOST:
                 self._decoders.clear()
             watched = [each.profile for each, _ in self._seers_of(soc.logsources)]
-            names = sorted({name for profile in watched for name in fields_of(profile)})
-            self._decoders[named] = soc.logsources, _decoder(tuple(names))
+            names = frozenset(name for profile in watched for name in fields_of(profile))
+            self._decoders[named] = soc.logsources, decoder(names, Required[Soc])
         return fields, msgspec.convert(legible(msgspec.to_builtins(soc)), Soc)
 
 
@@ -121,21 +117,10 @@ def _named(line: bytes) -> bytes:
     return line[at : line.find(b"]", at)] if at >= 0 else b""
 
 
-@lru_cache(maxsize=256)
-def _decoder(names: tuple[str, ...]) -> Decode:
-    # `a.b` may be a field's own name, or a way inwards.
-    asked = {*names, *(name.partition(".")[0] for name in names)}
-    form = _dictionary("View", {ENVELOPE: Required[Soc], **dict.fromkeys(asked, Any)}, total=False)
-    return msgspec.json.Decoder(form).decode
-
-
 def _decoded(line: bytes, expected: tuple[str, ...], decode: Decode) -> tuple[Fields, Soc] | None:
     """None for what has to be decoded whole: the guess was wrong, or the line is odd."""
-    if len(line) > codec.MAX_VALUES or line.count(b"{") + line.count(b"[") > codec.MAX_DEPTH:
-        return None
-    try:
-        fields = decode(line)
-    except NOT_READ:
+    fields = decode(line)
+    if fields is None:
         return None
     soc = fields.pop(ENVELOPE)
     guessed = soc.logsources == expected and soc.v in event.READABLE

@@ -201,10 +201,11 @@ def text_of(fields: Mapping[str, Any], name: str) -> str | None:
 
 
 def _joined(texts: Sequence[str | None], places: tuple[int, ...]) -> str | None:
-    found = [texts[place] for place in places]
-    if not any(found):
+    joined = " ".join([texts[place] or "-" for place in places])
+    # no text is a dash alone, so only what is this short may be nothing but dashes
+    if len(joined) < 2 * len(places) and not any(texts[place] for place in places):
         return None
-    return " ".join([text or "-" for text in found])
+    return joined
 
 
 def _within(fields: Mapping[str, Any], name: str) -> Any:
@@ -217,8 +218,6 @@ def _within(fields: Mapping[str, Any], name: str) -> Any:
 
 
 def _spelt(value: Any) -> str:
-    if isinstance(value, str):
-        return value
     if isinstance(value, list):
         return ",".join(sorted(map(str, value)))
     if isinstance(value, bool):

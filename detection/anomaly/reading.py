@@ -4,18 +4,21 @@ import csv
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypedDict
+
+import msgspec
 
 from collectors import codec
 from collectors.bus.contract import Malformed
 from collectors.formats import parse
 from collectors.formats.parsed import PARSE_FAILED
-from collectors.formats.times import event_time, moment_of
+from collectors.formats.times import TIME_FIELDS, event_time, moment_of
 from collectors.sources.files import split_lines
-from detection.anomaly.profile import Profile, text_of
+from detection.anomaly.decoding import ENVELOPE, decoder
+from detection.anomaly.profile import Profile, fields_of, text_of
 
 MAX_COLUMNS: Final = 2_000
 TIME: Final = "time"
@@ -25,7 +28,14 @@ _STEP, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 Fields = Mapping[str, Any]
 
 
-class Read(NamedTuple):
+class _Envelope(TypedDict, total=False):
+    """What a replay looks at where an event went through our doors."""
+
+    id: Any
+    time: Any
+
+
+class Read(msgspec.Struct, frozen=True, gc=False):
     """An event of a file."""
 
     fields: Fields
@@ -41,10 +51,11 @@ def read(path: Path, profile: Profile, names: Mapping[str, str]) -> Iterator[Rea
     broken archive, OSError where the file can't be read.
     """
     identity = _digest(path)
+    asked = frozenset({*fields_of(profile), *names.values(), *TIME_FIELDS})
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             lines = (line for line in split_lines(stream) if line and not line.isspace())
-            for number, fields in enumerate(_fields(lines, path, profile)):
+            for number, fields in enumerate(_fields(lines, path, profile, asked)):
                 event = {**fields, **_renamed(fields, names)} if names else fields
                 yield Read(event, _time(event, names.get(TIME)), _id(event, identity, number))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -59,7 +70,7 @@ def _digest(path: Path) -> int:
 
 def _id(fields: Fields, identity: int, number: int) -> int:
     """The event's own id where it went through our doors, else its place in the file."""
-    soc = fields.get("soc")
+    soc = fields.get(ENVELOPE)
     if isinstance(soc, dict) and isinstance(soc.get("id"), str):
         digest = hashlib.blake2b(soc["id"].encode("utf-8", "replace"), digest_size=8)
         return int.from_bytes(digest.digest())
@@ -70,7 +81,7 @@ def _time(fields: Fields, name: str | None) -> float | None:
     if name is not None:
         moment = moment_of(fields.get(name))
     else:
-        soc = fields.get("soc")
+        soc = fields.get(ENVELOPE)
         moment = moment_of(soc.get("time")) if isinstance(soc, dict) else None
         moment = moment or event_time(fields)
     return None if moment is None else moment.timestamp()
@@ -80,17 +91,19 @@ def _renamed(fields: Fields, names: Mapping[str, str]) -> dict[str, Any]:
     return {ours: text_of(fields, theirs) for ours, theirs in names.items() if ours != TIME}
 
 
-def _fields(lines: Iterator[bytes], path: Path, profile: Profile) -> Iterator[Fields]:
-    """Every event's fields, by what the first line looks like."""
+def _fields(
+    lines: Iterator[bytes], path: Path, profile: Profile, asked: frozenset[str]
+) -> Iterator[Fields]:
+    """Every event's fields, at least those `asked`, by what the first line looks like."""
     first = next(lines, None)
     if first is None:
         return
     if first.lstrip().startswith(b"{"):
-        yield from _objects(_again(first, lines))
+        yield from _objects(_again(first, lines), asked)
     elif first.startswith(ZEEK):
-        yield from _zeek(_again(first, lines))
+        yield from _zeek(_again(first, lines), asked)
     elif _is_header(first, profile):
-        yield from _table(_again(first, lines))
+        yield from _table(_again(first, lines), asked)
     else:
         yield from _plain(_again(first, lines), path, profile)
 
@@ -100,24 +113,51 @@ def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _objects(lines: Iterator[bytes]) -> Iterator[Fields]:
+def _objects(lines: Iterator[bytes], asked: frozenset[str]) -> Iterator[Fields]:
+    within = any(name.partition(".")[0] == ENVELOPE for name in asked)
+    decode = decoder(asked, Any if within else _Envelope)
     for line in lines:
-        try:
-            value = codec.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            yield value
+        fields = decode(line)
+        if fields is None:
+            fields = _whole(line)
+        if fields is not None:
+            yield fields
 
 
-def _zeek(lines: Iterator[bytes]) -> Iterator[Fields]:
-    names: list[str] = []
+def _whole(line: bytes) -> Fields | None:
+    """Decode every value; None for what is no object."""
+    try:
+        value = codec.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _zeek(lines: Iterator[bytes], asked: frozenset[str]) -> Iterator[Fields]:
+    columns = Columns((), asked)
     for line in lines:
         if line.startswith(b"#"):
             if line.startswith(b"#fields"):
-                names = _text(line).split("\t")[1:]
+                columns = Columns(_text(line).split("\t")[1:], asked)
             continue
-        yield dict(zip(names, _text(line).split("\t"), strict=False))
+        yield columns.of(_text(line).split("\t", columns.width))
+
+
+class Columns:
+    """Those columns of a table that are asked for."""
+
+    def __init__(self, names: Sequence[str], asked: Collection[str]) -> None:
+        places = {name: at for at, name in enumerate(names) if name in asked}
+        self._names = names
+        self._places = list(places.items())
+        self.width = 1 + max(places.values(), default=0)
+        """Of a row no more cells are looked at."""
+
+    def of(self, row: Sequence[str]) -> Fields:
+        """A row's fields."""
+        if len(row) < self.width:
+            return dict(zip(self._names, row, strict=False))
+        return {name: row[at] for name, at in self._places}
 
 
 def _is_header(line: bytes, profile: Profile) -> bool:
@@ -127,12 +167,11 @@ def _is_header(line: bytes, profile: Profile) -> bool:
     return len(columns) > 1 and (profile.entity in columns or len(columns & wanted) > 1)
 
 
-def _table(lines: Iterator[bytes]) -> Iterator[Fields]:
+def _table(lines: Iterator[bytes], asked: frozenset[str]) -> Iterator[Fields]:
     rows = csv.reader(map(_text, lines))
     try:
-        names = next(rows)[:MAX_COLUMNS]
-        for row in rows:
-            yield dict(zip(names, row, strict=False))
+        columns = Columns(next(rows)[:MAX_COLUMNS], asked)
+        yield from map(columns.of, rows)
     except csv.Error as error:
         raise Malformed(f"expected CSV with a header: {error}") from error
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import chain, islice, pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, TextIO
@@ -125,15 +126,15 @@ class Replay:
     def _ordered(self, paths: Sequence[Path], stack: ExitStack) -> Iterator[Observation]:
         """All observations by time; without times by number, as the entities worked abreast."""
         runs: list[Iterator[Observation]] = []
-        chunk: list[Observation] = []
-        for path in paths:
-            for observation in self._observations(path):
-                chunk.append(observation)
-                if len(chunk) >= CHUNK:
-                    runs.append(_spilled(sorted(chunk, key=by_time), stack))
-                    chunk = []
-        chunk.sort(key=by_time)
-        return heapq.merge(*runs, iter(chunk), key=by_time)
+        spans: list[tuple[float, float]] = []
+        observations = chain.from_iterable(map(self._observations, paths))
+        while chunk := sorted(islice(observations, CHUNK), key=by_time):
+            spans.append((chunk[0].time, chunk[-1].time))
+            runs.append(iter(chunk) if len(chunk) < CHUNK else _spilled(chunk, stack))
+            del chunk  # the next has its place
+        if all(before[1] <= after[0] for before, after in pairwise(spans)):
+            return chain.from_iterable(runs)
+        return heapq.merge(*runs, key=by_time)
 
     def _observations(self, path: Path) -> Iterator[Observation]:
         for event in read(path, self.profile, self._names):

@@ -175,18 +175,21 @@ def _count(
     state: State, entity: Entity, index: int, counts: dict[str, float], start: float
 ) -> None:
     mine, known = entity.counts[index], state.known[index]
+    total, total_of_all = entity.totals[index], state.totals[index]
     for text, count in counts.items():
-        key, weight = key_of(text), math.sqrt(count)
+        key, weight = key_of(text), 1.0 if count == 1.0 else math.sqrt(count)
         value = known.get(key)
         if value is None:
             value = known[key] = Known(text, 0.0, 0.0, start)
-        if key not in mine:
-            mine[key] = 0.0
+        uses = mine.get(key)
+        if uses is None:
             value.holders += 1.0
-        mine[key] += weight
+            uses = 0.0
+        mine[key] = uses + weight
         value.count += weight
-        entity.totals[index] += weight
-        state.totals[index] += weight
+        total += weight
+        total_of_all += weight
+    entity.totals[index], state.totals[index] = total, total_of_all
     most = min(MAX_VALUES, MAX_ALL_VALUES // len(entity.counts))
     if len(mine) > most:
         _keep_largest(entity, index, most * 3 // 4)

@@ -183,7 +183,7 @@ def _counts(sizes: dict[Values, float], index: int) -> dict[str, float]:
 def _bytes(window: Window, sizes: dict[Values, float]) -> float:
     total = 0
     for values, seen in window.kinds.items():
-        total += round(math.fsum(size for _, size in seen.values()) * sizes[values] / len(seen))
+        total += round(math.fsum([each[1] for each in seen.values()]) * sizes[values] / len(seen))
     return float(total)
 
 

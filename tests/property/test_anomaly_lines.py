@@ -10,6 +10,7 @@ from collectors.logsource import LogSource
 from detection.anomaly.library import Watched
 from detection.anomaly.lines import Lines, Sight
 from detection.anomaly.profile import read
+from tests.property.odd_values import ODD
 
 TENANT = "docks"
 CRANES = (
@@ -30,33 +31,6 @@ SOC: dict[str, Any] = {
     "time": "2026-11-24T11:58:00.123456Z",
     "logsources": ["crane//"],
 }
-ODD = st.sampled_from(
-    [
-        b'"open"',
-        b'"-"',
-        b'""',
-        b'"a\\ud800"',
-        b"NaN",
-        b"-Infinity",
-        b"1e400",
-        b"-7",
-        b"18446744073709551616",
-        b"1.0",
-        b"true",
-        b"null",
-        b'"\\u212a1"',
-        b'"\xff\xfea"',
-        b'"\xed\xa0\x80"',
-        b'["b","a",null]',
-        b'{"b":"x","d":{"e":"y"}}',
-        b'{"logsources":["//winch"]}',
-        b'{"d":{"e":["z",1]}}',
-        b'"' + b"\xc3\xa9" * 200 + b'"',
-        b'"' + b"a" * 11_000 + b'"',
-        b"[" * 70 + b'"a"' + b"]" * 70,
-        b"{broken",
-    ]
-)
 NAMES = st.sampled_from(b"host kind a.b a c c.d.e port size other".split())
 MEMBERS = st.lists(st.tuples(NAMES, ODD))
 CHANGES = st.fixed_dictionaries(
