@@ -1,41 +1,33 @@
 """The correlation stage on the embedded bus: which alerts come of which signals."""
 
 import contextlib
-import threading
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from collectors.bus.contract import Malformed, Overloaded, Partition, Record, Retention
+from collectors.bus.contract import Malformed, Overloaded, Partition, Record
 from collectors.bus.embedded import EmbeddedBus
-from collectors.bus.loop import run
-from collectors.event import timestamp
 from detection.alert import Alert, alert_id
 from detection.correlation import Correlation
 from detection.policy import State
-from detection.signal import Entity, Place, Signal, signal_id
+from detection.signal import Entity
+from tests.integration.correlation_kit import (
+    HOST,
+    START,
+    Clock,
+    correlate,
+    final,
+    opened,
+    put,
+    send,
+    sent,
+    signal,
+)
 from tests.rule_sets import Sets
-
-START = datetime(2026, 11, 24, 13, 10, tzinfo=UTC)
-HOST = Entity("host", "ws-014")
-
-
-class Clock:
-    """The bus's time."""
-
-    def __init__(self) -> None:
-        self.now = START.timestamp()
-
-    def __call__(self) -> float:
-        return self.now
-
-    def go(self, **span: float) -> None:
-        self.now += timedelta(**span).total_seconds()
 
 
 @pytest.fixture
@@ -45,89 +37,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def bus(tmp_path: Path, clock: Clock) -> Iterator[EmbeddedBus]:
-    with contextlib.closing(EmbeddedBus(tmp_path / "bus.db", clock=clock)) as opened:
-        for tenant in ("council", "school"):
-            for kind in ("signals", "alerts", "dead"):
-                opened.create_topic(f"{kind}.{tenant}", partitions=1, retention=Retention())
-        yield opened
-
-
-def signal(number: int, at: datetime = START, **settings: Any) -> Signal:
-    """A signal of its own event; `number` is event id and place."""
-    tenant = settings.get("tenant", "school")
-    fields = {
-        "id": signal_id(tenant, settings.get("rule", "r1"), f"{number:032x}"),
-        "tenant": "school",
-        "rule": "r1",
-        "title": "Title",
-        "level": "high",
-        "state": State.ALERT,
-        "ruleset": "rules-1",
-        "policy": 0,
-        "event": f"{number:032x}",
-        "source": "web-1",
-        "place": Place(0, number, 0),
-        "time": timestamp(at),
-        "received": timestamp(max(at, START)),
-        "entity": HOST,
-        "body": msgspec.Raw(b'{"number":%d}' % number),
-    }
-    return Signal(**{**fields, **settings})
-
-
-def send(bus: EmbeddedBus, *signals: Signal, tenant: str = "school") -> None:
-    """All in one record."""
-    put(bus, b"\n".join(map(msgspec.json.encode, signals)), tenant)
-
-
-def put(bus: EmbeddedBus, value: bytes, tenant: str = "school", **headers: str) -> None:
-    with contextlib.closing(bus.producer()) as producer:
-        producer.send(f"signals.{tenant}", value, headers=headers)
-
-
-def correlate(bus: EmbeddedBus, tmp_path: Path, **settings: Any) -> None:
-    """Run the stage until it has read everything."""
-    stop = threading.Event()
-    stage = Correlation(bus, tmp_path / "seen.sqlite", Sets(), **settings)
-
-    def work() -> None:
-        run(
-            bus,
-            stage,
-            group="correlation",
-            topics="signals.",
-            stage="correlation",
-            stop=stop,
-        )
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    deadline = time.monotonic() + 20
-    ends = sum(bus.ends(f"signals.{tenant}")[0][1] for tenant in ("school", "council"))
-    while (lag := bus.group_lag().get("correlation")) is None or (lag.records and ends):
-        assert time.monotonic() < deadline
-        stop.wait(0.005)
-    stop.set()
-    thread.join()
-    stage.close()
-
-
-def sent(bus: EmbeddedBus, tenant: str = "school") -> list[Alert]:
-    """Everything on the alerts log, in order."""
-    with contextlib.closing(bus.consumer("reader", f"alerts.{tenant}")) as consumer:
-        values = [record.value for record in consumer.poll(0.2)]
-    return [
-        msgspec.json.decode(line, type=Alert) for value in values for line in value.split(b"\n")
-    ]
-
-
-def final(bus: EmbeddedBus, tenant: str = "school") -> list[Alert]:
-    """The highest revision of each alert."""
-    newest: dict[str, Alert] = {}
-    for alert in sent(bus, tenant):
-        if alert.id not in newest or newest[alert.id].revision < alert.revision:
-            newest[alert.id] = alert
-    return sorted(newest.values(), key=lambda alert: (alert.hour, alert.rule, alert.entity.name))
+    with opened(tmp_path / "bus.db", clock) as bus:
+        yield bus
 
 
 def test_a_signal_becomes_an_alert_that_carries_its_event(bus: EmbeddedBus, tmp_path: Path) -> None:
@@ -233,100 +144,6 @@ def test_tenants_do_not_share_an_alert(bus: EmbeddedBus, tmp_path: Path) -> None
     assert [alert.count for alert in final(bus, "school")] == [1]
     assert [alert.count for alert in final(bus, "council")] == [2]
     assert {alert.tenant for alert in sent(bus, "council")} == {"council"}
-
-
-def test_what_detection_sends_again_is_counted_once(bus: EmbeddedBus, tmp_path: Path) -> None:
-    send(bus, signal(1), signal(2))
-    send(bus, signal(3))
-    send(bus, signal(2))
-    send(bus, signal(3), signal(4))
-
-    correlate(bus, tmp_path)
-
-    assert [alert.count for alert in final(bus)] == [4]
-
-
-def test_what_detection_sends_again_days_later_is_still_counted_once(
-    bus: EmbeddedBus, tmp_path: Path, clock: Clock
-) -> None:
-    send(bus, signal(1), signal(2))
-    clock.go(days=3)
-    send(bus, signal(2))
-
-    correlate(bus, tmp_path)
-
-    assert [alert.count for alert in final(bus)] == [2]
-
-
-def test_what_a_sender_sends_again_within_a_day_is_counted_once(
-    bus: EmbeddedBus, tmp_path: Path, clock: Clock
-) -> None:
-    send(bus, signal(1))
-    clock.go(hours=23)
-    again = timestamp(START + timedelta(hours=23))
-    send(bus, signal(1, place=Place(3, 50, 0), received=again))
-    clock.go(hours=2)
-    much_later = timestamp(START + timedelta(hours=25))
-    send(bus, signal(1, place=Place(3, 90, 0), received=much_later))
-
-    correlate(bus, tmp_path)
-
-    assert [alert.count for alert in final(bus)] == [2]
-
-
-def test_a_restart_goes_on_counting_where_it_was(bus: EmbeddedBus, tmp_path: Path) -> None:
-    for number in range(10):
-        send(bus, signal(number), signal(3, place=Place(1, number, 0)))
-        correlate(bus, tmp_path)
-
-    assert [alert.count for alert in final(bus)] == [10]
-    # nothing is said twice, and the fourth record (offset 3) brought nothing new
-    assert [alert.revision for alert in sent(bus)] == [1, 2, 3, *range(5, 11)]
-
-
-def test_losing_the_scratch_file_loses_nothing(bus: EmbeddedBus, tmp_path: Path) -> None:
-    send(bus, signal(1))
-    correlate(bus, tmp_path)
-    assert not (tmp_path / "seen.sqlite").exists()
-    (tmp_path / "seen.sqlite").write_bytes(b"left by a crash")
-    send(bus, signal(1, place=Place(1, 9, 0)), signal(2))
-
-    correlate(bus, tmp_path)
-
-    assert [alert.count for alert in final(bus)] == [2]
-
-
-def test_a_restart_days_later_still_knows_an_alert_that_may_grow(
-    bus: EmbeddedBus, tmp_path: Path, clock: Clock
-) -> None:
-    send(bus, signal(1))
-    for day in range(1, 7):
-        clock.go(days=1)
-        at = START + timedelta(days=day)
-        send(bus, signal(100 + day, at, entity=Entity("host", "other"), received=timestamp(at)))
-        correlate(bus, tmp_path)
-    late = timestamp(START + timedelta(days=6))
-    send(bus, signal(200, received=late))
-
-    correlate(bus, tmp_path)
-
-    counts = {(alert.entity.name, alert.hour[:10]): alert.count for alert in final(bus)}
-    assert counts["ws-014", "2026-11-24"] == 2
-
-
-def test_what_comes_more_than_a_week_late_is_an_alert_of_its_own(
-    bus: EmbeddedBus, tmp_path: Path, clock: Clock
-) -> None:
-    send(bus, signal(1))
-    clock.go(days=8)
-    received = timestamp(START + timedelta(days=8))
-    send(bus, signal(2, received=received), signal(3, received=received))
-
-    correlate(bus, tmp_path)
-
-    alerts = final(bus)
-    assert sorted(alert.count for alert in alerts) == [1, 2]
-    assert {alert.hour for alert in alerts} == {"2026-11-24T13"}
 
 
 def test_an_alert_whose_first_event_came_late_is_marked(bus: EmbeddedBus, tmp_path: Path) -> None:
