@@ -128,13 +128,13 @@ class Engine:
             event = loads(line)
             key = tuple(event.pop("soc")["logsources"])
             plan = self._plan_of.get(key) or self._plan(key, map(LogSource.parse, key))
-            read = self._expect(line, plan)
+            read = self._expect(line, event, plan)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _malformed(position, error) from error
         found = read(line) if read is not None else None
         return plan.match(event, line) if found is None else found
 
-    def _expect(self, line: bytes, plan: Plan) -> Reader | None:
+    def _expect(self, line: bytes, event: dict[str, Any], plan: Plan) -> Reader | None:
         """What reads lines that name their log sources just as this one does, if that is new."""
         at = line.rfind(LOGSOURCES)
         named = line[at : line.find(b"]", at)]
@@ -144,7 +144,7 @@ class Engine:
             self._readers.clear()
         view = self._views.get(plan)
         if view is None:
-            view = self._views[plan] = View(plan)
+            view = self._views[plan] = View(plan, event)
         read = view.reader(named[len(LOGSOURCES) - 1 :] + b"]")
         self._readers[named] = read
         return read

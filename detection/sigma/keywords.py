@@ -49,7 +49,8 @@ class Keywords:
         sets: Sets,
         scanners: Scanners,
     ) -> None:
-        self._joined = Group(joined, scanners, few=0) if joined else None
+        self._wanted = joined
+        self._scanners = scanners
         self._apart = Answers([Lookup(apart, scanners)], sets) if apart else None
         self._sets = sets
         numbers_too = apart or any(
@@ -58,6 +59,11 @@ class Keywords:
         self.gate = None if numbers_too else _gate(joined, scanners)
         """Finds nothing in a line of JSON that cannot hold a keyword; None if any line may."""
         self._skipped = frozenset({str} if numbers_too else {str, int, float, bool, NoneType})
+
+    @cached_property
+    def _joined(self) -> Group:
+        """Made late, as most lines are known to hold none."""
+        return Group(self._wanted, self._scanners, few=0)
 
     def number(self, event: Mapping[str, Any], line: bytes) -> int:
         """The number of the set of keyword predicates that hold.
@@ -70,7 +76,7 @@ class Keywords:
         if len(values) < len(event) and not self._skipped.issuperset(map(type, event.values())):
             values = list(texts(event))
         held: Collection[int] = ()
-        if self._joined is not None:
+        if self._wanted:
             text = SEPARATOR.join(values).lower()
             held = self._joined.exactly(text, utf8(text))
         if self._apart is not None:

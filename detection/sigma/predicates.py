@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from enum import Enum, StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from operator import ge, gt, le, lt
 from typing import Any, NamedTuple
@@ -123,6 +124,7 @@ def wildcard(pattern: Pattern, text: str) -> bool:
     return last >= start and _run_at(tail, text, last) == len(text)
 
 
+@lru_cache(maxsize=1024)
 def regex(flags: str, pattern: str) -> Callable[[str], bool]:
     """A search by RE2, whose time grows with the text's length only. Raises ValueError."""
     search = expression(flags, pattern).search

@@ -33,13 +33,15 @@ class View:
     of each key whether it is one of them.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, seen: Iterable[str]) -> None:
+        """`seen` are fields in the order of some event: the decoder expects them like that."""
         self._plan = plan
         if (wide := plan.wide) is not None:
             self._decode: Callable[[bytes], Any] = _apart
             self._sign: Callable[[Any], Signature] = lambda e: wide(e.fields.get, e.fields)
         else:
-            slots = {name: at for at, name in enumerate(plan.names)}
+            names = dict.fromkeys([*(each for each in seen if each in plan.names), *plan.names])
+            slots = {name: at for at, name in enumerate(names)}
             self._decode = _decoder(slots)
             self._sign = slot_signer(slots, plan.answers, plan.pairs)
 
