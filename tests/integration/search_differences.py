@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sigma.conditions import ConditionFieldEqualsValueExpression
-from sigma.rule import SigmaRule
+from sigma.rule import SigmaDetection, SigmaRule
 from sigma.types import SigmaExpansion, SigmaFieldReference, SigmaRegularExpression, SigmaString
 
 from detection.sigma.values import find
@@ -78,11 +77,12 @@ def holds(reason: Reason, rule: SigmaRule, events: Sequence[Mapping[str, Any]]) 
 
 
 def _items(rule: SigmaRule) -> Iterator[tuple[str, Any]]:
-    pending = [condition.parsed for condition in rule.detection.parsed_condition]
+    pending: list[Any] = list(rule.detection.detections.values())
     while pending:
         node = pending.pop()
-        pending += getattr(node, "args", [])
-        if isinstance(node, ConditionFieldEqualsValueExpression):
-            value = node.value
+        if isinstance(node, SigmaDetection):
+            pending += node.detection_items
+            continue
+        for value in node.value:
             several = value.values if isinstance(value, SigmaExpansion) else [value]
             yield from ((node.field, each) for each in several)

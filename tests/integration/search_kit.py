@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from collectors.bus.contract import Overloaded
 from collectors.event import Soc, encode, event_id, timestamp
 from collectors.logsource import LogSource
 from detection.records import events
@@ -20,7 +21,8 @@ STREAMS = (
 )
 RECEIVED = "2026-11-24T13:00:00.000000Z"
 TENANT = "council"
-AT_ONCE = 2_000
+AT_ONCE = 1_000
+TRIES = 5
 
 
 class Kept(NamedTuple):
@@ -31,14 +33,13 @@ class Kept(NamedTuple):
     stored: StoredEvent
 
 
-def kept(corpora: Path, *, every: int = 1) -> Iterator[Kept]:
-    """Each `every`th event of the shared streams, and all of the shared Windows event logs."""
+def kept(corpora: Path) -> Iterator[Kept]:
+    """Every event of the shared streams and of the shared Windows event logs."""
     logs = [*(corpora / "regression").rglob("*.evtx"), *(corpora / "evtx").rglob("*.evtx")]
-    steps = dict.fromkeys((corpora / "streams" / name for name in STREAMS), every)
-    for path, step in {**steps, **dict.fromkeys(sorted(logs), 1)}.items():
+    for path in [*(corpora / "streams" / name for name in STREAMS), *sorted(logs)]:
+        name = path.relative_to(corpora).as_posix()
         for event in events(str(path)):
-            if event.fields is not None and event.number % step == 0:
-                name = path.relative_to(corpora).as_posix()
+            if event.fields is not None:
                 yield _kept(name, event.number, event.fields, event.logsources, event.time)
 
 
@@ -65,9 +66,16 @@ def _kept(
 
 
 def write(store: TenantStore, all_kept: Sequence[Kept]) -> None:
-    """Store them all."""
+    """Store them all, as the indexer does: what is too much for the store now is tried again."""
     for start in range(0, len(all_kept), AT_ONCE):
-        store.write([each.stored for each in all_kept[start : start + AT_ONCE]])
+        events = [each.stored for each in all_kept[start : start + AT_ONCE]]
+        for left in reversed(range(TRIES)):
+            try:
+                store.write(events)
+                break
+            except Overloaded:
+                if not left:
+                    raise
 
 
 def found_by_engine(engine: Engine, all_kept: Sequence[Kept]) -> Mapping[str, frozenset[str]]:
