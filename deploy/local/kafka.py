@@ -46,6 +46,7 @@ broker.heartbeat.interval.ms=500
 num.network.threads=2
 num.io.threads=4
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1

@@ -67,7 +67,7 @@ run(bus, Detection(bus, sets, versions=registry), group="detection", topics="eve
 EMBEDDED = "bus = wiring.open_bus(settings)"
 KAFKA = """
 from collectors.bus.kafka import KafkaBus, KafkaSettings
-bus = KafkaBus(KafkaSettings(servers={servers!r}, session=6, look=0.5, wait=3))
+bus = KafkaBus(KafkaSettings(servers={servers!r}, session=2, look=0.5, wait=3))
 """
 Result = TypeVar("Result")
 
