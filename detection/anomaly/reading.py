@@ -117,7 +117,7 @@ def _objects(lines: Iterator[bytes], asked: frozenset[str]) -> Iterator[Fields]:
     within = any(name.partition(".")[0] == ENVELOPE for name in asked)
     decode = decoder(asked, Any if within else _Envelope)
     for line in lines:
-        fields = decode(line)
+        fields: Fields | None = decode(line)
         if fields is None:
             fields = _whole(line)
         if fields is not None:
