@@ -59,11 +59,10 @@ def replay(
 ) -> None:
     """Run files through the anomaly model in the order of event time; prints a line an alert."""
     from collectors.bus.contract import Malformed
-    from deploy.stages import YOUNG
     from detection.anomaly.prior import encode
     from detection.anomaly.profile import load
     from detection.anomaly.reading import pairs
-    from detection.anomaly.replay import Replay, read_prior, read_verdicts
+    from detection.anomaly.replay import YOUNG, Replay, read_prior, read_verdicts
     from detection.anomaly.replay import replay as run
 
     gc.set_threshold(YOUNG)

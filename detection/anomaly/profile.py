@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import msgspec
 import yaml
@@ -52,7 +52,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         return self.window is not None
 
 
-class Observation(NamedTuple):
+class Observation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An event as a profile sees it."""
 
     time: float

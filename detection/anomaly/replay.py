@@ -24,6 +24,8 @@ from detection.anomaly.window import Window, Windows
 CHUNK: Final = 250_000
 """Observations that are sorted in memory; beyond, sorted runs wait on disk."""
 FLUSHED: Final = 2_000
+YOUNG: Final = 1_000_000
+"""New objects before Python looks for cycles: chunks and open windows hold many, all in use."""
 
 by_time = attrgetter("time")
 
@@ -150,7 +152,7 @@ class Replay:
                 self._numbered = True
                 number = self._numbers[observation.entity]
                 self._numbers[observation.entity] += 1
-                yield observation._replace(time=float(number))
+                yield msgspec.structs.replace(observation, time=float(number))
             else:
                 yield observation
 
@@ -164,7 +166,7 @@ def _closing(
         if span is not None and observation.time >= latest:
             yield from windows.close(observation.time // span * span)
             latest = (observation.time // span + 1) * span
-        filled = windows.add(*observation)
+        filled = windows.add(observation)
         if filled is not None:
             yield [filled]
     yield from windows.close(float("inf"))

@@ -120,7 +120,7 @@ class Running:
         """Count events; those of a window that was closed already are late, and left out."""
         before, add = self._windows.late, self._windows.add
         for observation in observations:
-            add(*observation)
+            add(observation)
         metrics.LATE_EVENTS.inc(self._windows.late - before)
 
     def close(self, receipt: float) -> Iterator[Judged]:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from detection.anomaly.profile import Profile
+from detection.anomaly.profile import Observation, Profile
 
 KEPT: Final = 256
 """Events of one kind (the same values) that a window keeps; beyond, their number is estimated."""
@@ -224,17 +224,15 @@ class Windows:
     def __len__(self) -> int:
         return sum(map(len, self._open.values())) + len(self._filling)
 
-    def add(
-        self, time: float, identity: int, entity: str, values: Values, size: float
-    ) -> Window | None:
+    def add(self, event: Observation) -> Window | None:
         """Count an event; gives the window that it filled, where windows are numbers of events.
 
-        See Observation. An event of a window that was closed already is left out.
+        An event of a window that was closed already is left out.
         """
-        span = self._span
+        span, entity = self._span, event.entity
         if span is None:
-            return self._fill(time, identity, entity, values, size)
-        start = time // span * span
+            return self._fill(event)
+        start = event.time // span * span
         together = self._open.get(start)
         if together is None:
             if start + span <= self._closed_to:
@@ -244,7 +242,7 @@ class Windows:
         window = together.get(entity)
         if window is None:
             window = together[entity] = Window(entity, start, start + span)
-        window.add(time, identity, values, size)
+        window.add(event.time, event.id, event.values, event.bytes)
         return None
 
     def restore(self, window: Window) -> None:
@@ -259,17 +257,16 @@ class Windows:
             together = self._open.pop(start)
             yield [together[entity] for entity in sorted(together)]
 
-    def _fill(
-        self, time: float, identity: int, entity: str, values: Values, size: float
-    ) -> Window | None:
+    def _fill(self, event: Observation) -> Window | None:
+        time, entity = event.time, event.entity
         found = self._filling.get(entity)
         if found is None:
             window, ids = Window(entity, time, time), set[int]()
             self._filling[entity] = window, ids
         else:
             window, ids = found
-        ids.add(identity)
-        window.add(time, identity, values, size)
+        ids.add(event.id)
+        window.add(time, event.id, event.values, event.bytes)
         window.start, window.end = min(window.start, time), max(window.end, time)
         if len(ids) < self._size:
             return None

@@ -14,6 +14,7 @@ from collectors.bus.contract import Bus, Consumer
 from collectors.codec import dumps
 from collectors.event import Soc, encode, timestamp
 from deploy.stages import YOUNG
+from detection.anomaly import replay
 from detection.anomaly.counting import Counting
 from detection.anomaly.profile import read
 from detection.anomaly.replay import Replay
@@ -142,7 +143,8 @@ def replayed(count: int) -> None:
 
 
 if __name__ == "__main__":
-    gc.set_threshold(YOUNG)  # as every stage does, and the command
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 400_000
+    gc.set_threshold(YOUNG)  # as every stage does
     live(number)
+    gc.set_threshold(replay.YOUNG)  # as the command does
     replayed(number)

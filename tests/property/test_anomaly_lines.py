@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -82,4 +83,4 @@ def test_each_line_is_seen_as_it_is_alone_whatever_came_before(found: list[bytes
     seen = list(reader.events(b"\n".join(found), TENANT))
 
     assert seen == [sight for line in found for sight in _whole(line)]
-    assert json.dumps(seen, ensure_ascii=False).encode()
+    assert msgspec.json.encode(seen)
