@@ -13,6 +13,7 @@ from collectors.bus.contract import (
     Bus,
 )
 from tests.contract.bus_kit import collect, commit, send, wait_for
+from tests.leash import leashed
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +47,7 @@ while True:
 def child(bus_adapter: Any, code: str, topic: str) -> Iterator[subprocess.Popen[str]]:
     """Another process on the same bus; killed at the end if it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-c", bus_adapter.child + code, topic],
+        leashed([sys.executable, "-c", bus_adapter.child + code, topic]),
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,

@@ -13,6 +13,7 @@ from collectors.bus.contract import Malformed
 from tenants.store.contract import EventStore, StoredEvent, TenantStore
 from tenants.store.filter import Filter
 from tests.contract.store_kit import event, found, numbers
+from tests.leash import leashed
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -158,7 +159,7 @@ def test_a_writer_killed_at_work_leaves_whole_events_and_redelivery_the_rest(
     store_adapter: Any, writes: int
 ) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", store_adapter.child + WRITE_FOR_EVER],
+        leashed([sys.executable, "-c", store_adapter.child + WRITE_FOR_EVER]),
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.error import HTTPError
 
 from deploy.proof.run import free_ports
+from tests.leash import leashed
 
 START_SECONDS = 90
 CITYSOC = (sys.executable, "-m", "deploy")
@@ -27,7 +28,7 @@ class Installation:
         self.data = data
         self.port = port
         self.process = subprocess.Popen(
-            [*CITYSOC, "up", "--port", str(port), "--data", str(data), *arguments],
+            leashed([*CITYSOC, "up", "--port", str(port), "--data", str(data), *arguments]),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -26,6 +26,7 @@ from tenants.onboarding import Onboarding
 from tenants.registry import Registry
 from tenants.rule_sets import Figures, RuleSetBook
 from tenants.source_kinds import Endpoints
+from tests.leash import leashed
 
 pytestmark = [
     pytest.mark.usefixtures("refused_sockets"),
@@ -271,7 +272,7 @@ class _Workers:
                 assert worker.poll() is None, f"worker {number} ended by itself"
 
     def _started(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", self._stack.worker, self._stack.folder]
+        command = leashed([sys.executable, "-c", self._stack.worker, str(self._stack.folder)])
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 

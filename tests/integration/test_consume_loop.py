@@ -24,6 +24,7 @@ from collectors.bus.embedded import EmbeddedBus
 from collectors.bus.loop import run
 from collectors.bus.outbox import Letter, Outbox
 from collectors.health import Progress
+from tests.leash import leashed
 
 ROOT = Path(__file__).parents[2]
 TOPIC = "events.school"
@@ -322,7 +323,8 @@ def test_a_stage_killed_anywhere_loses_nothing(bus: EmbeddedBus, tmp_path: Path)
         return bus.ends("copies.school")[0][1]
 
     for part in (1, 2, 3, 4):
-        with subprocess.Popen([sys.executable, "-c", COPYING, tmp_path / "bus.db"], cwd=ROOT) as it:
+        command = leashed([sys.executable, "-c", COPYING, str(tmp_path / "bus.db")])
+        with subprocess.Popen(command, cwd=ROOT) as it:
             goal = copied() + 100 if part < 4 else total
             wait_for(lambda goal=goal: copied() >= goal)
             if part == 4:

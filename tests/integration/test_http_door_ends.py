@@ -11,6 +11,7 @@ from pathlib import Path
 from collectors.bus.embedded import EmbeddedBus
 from collectors.stage import Ports
 from tests.integration.door_kit import Doors, Sender, make_bus, read_events, wait_for
+from tests.leash import leashed
 
 ROOT = Path(__file__).parents[2]
 GOOD = b'{"a":1}\n{"a":2}\n'
@@ -60,7 +61,7 @@ def test_what_was_answered_202_survives_a_kill(tmp_path: Path) -> None:
     kept = 0
     for round_ in range(2):
         with subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(path)], cwd=ROOT, stdout=subprocess.PIPE
+            leashed([sys.executable, "-c", SERVE, str(path)]), cwd=ROOT, stdout=subprocess.PIPE
         ) as process:
             assert process.stdout is not None
             try:
@@ -77,7 +78,7 @@ def test_what_was_answered_202_survives_a_kill(tmp_path: Path) -> None:
 
 def test_a_bug_behind_the_door_ends_the_stage_and_answers_nobody_202(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(tmp_path / "bus.db"), "broken"],
+        leashed([sys.executable, "-c", SERVE, str(tmp_path / "bus.db"), "broken"]),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -18,6 +18,7 @@ from collectors.bus.embedded import EmbeddedBus
 from collectors.event import Soc, encode, timestamp
 from detection.alert import Alert
 from detection.signal import Signal
+from tests.leash import leashed
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 24, 13, 47, 3, tzinfo=UTC)
@@ -104,17 +105,23 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         threading.Event().wait(0.005)
 
 
+def stage(code: str, folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(leashed([sys.executable, "-c", code, str(folder)]), cwd=ROOT)
+
+
 def kill_at_work(code: str, folder: Path, done: Callable[[], int], rounds: int, part: int) -> None:
     """Start the stage and kill it once it has done another part, `rounds` times."""
     for _ in range(rounds):
         goal = done() + part
-        with subprocess.Popen([sys.executable, "-c", code, folder], cwd=ROOT) as process:
+        with subprocess.Popen(
+            leashed([sys.executable, "-c", code, str(folder)]), cwd=ROOT
+        ) as process:
             wait_for(lambda goal=goal: done() >= goal)
             process.kill()
 
 
 def run_to_the_end(code: str, folder: Path, bus: EmbeddedBus, group: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", code, folder], cwd=ROOT) as process:
+    with stage(code, folder) as process:
         wait_for(lambda: bus.group_lag()[group].records == 0)
         process.kill()
 

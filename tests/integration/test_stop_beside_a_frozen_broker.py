@@ -13,6 +13,7 @@ from urllib.request import urlopen
 from deploy.local.servers import Running
 from deploy.proof.run import free_ports
 from deploy.settings import BusSettings, KafkaSettings, Settings
+from tests.leash import leashed
 
 
 def runs(port: int) -> bool:
@@ -33,6 +34,7 @@ def test_a_stage_stops_within_seconds_beside_a_broker_that_is_frozen(
     config = tmp_path / "settings.yml"
     config.write_text(settings.dump())
     command = [sys.executable, "-m", "deploy", "run", "correlation", "--config", str(config)]
+    command = leashed(command)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as stage:
         deadline = time.monotonic() + 60
         while not runs(settings.stage_port("correlation")):

@@ -22,6 +22,7 @@ from tenants.source_kinds import Endpoints
 from tenants.triage.desk import Desk
 from tests.alerts import alert
 from tests.databases import KINDS, empty
+from tests.leash import leashed
 
 ALERTS = 4000
 KILLS = 4
@@ -102,7 +103,7 @@ def _alert(number: int, count: int) -> Alert:
 
 @contextlib.contextmanager
 def _stage(program: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-c", program])
+    process = subprocess.Popen(leashed([sys.executable, "-c", program]))
     try:
         yield process
     finally:
