@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from detection.anomaly.state import DAY, HALF_LIFE, Entity, Known, Moments, State, key_of
+from detection.anomaly.state import DAY, HALF_LIFE, SIZES, Entity, Known, Moments, State, key_of
 from detection.anomaly.window import Behaviour
 
 PER_FACET: Final = ("new", "odd", "burst", "lone", "mean", "ratio")
@@ -22,6 +22,8 @@ ACQUAINTED: Final = 126.0
 STRANGER: Final = 4.0
 """Windows after which half of an entity's deviation from itself counts."""
 HOURS: Final = 168.0
+HOUR: Final = 3600.0
+WEEK: Final = 7 * DAY
 LOG_TWO: Final = math.log1p(1.0)
 WEEKS: Final = 336
 """Hours of the two weeks that a calendar knows, in term and between terms."""
@@ -60,6 +62,8 @@ class Measured(NamedTuple):
     evidence: list[Evidence]
     peers: int
     """Other entities that are known."""
+    age: float
+    """Windows of the entity that were known, the old counting less; 0 for a stranger."""
 
 
 def width(facets: int) -> int:
@@ -69,21 +73,24 @@ def width(facets: int) -> int:
 
 def measured(facets: int) -> int:
     """How many quantities moments are kept of."""
-    return 3 + 2 * facets
+    return SIZES + 2 * facets
 
 
-def measure(done: Behaviour, state: State, hour: int, weigh: Weigh | None = None) -> Measured:
-    """Compare a window with what was known before it.
+def measure(
+    done: Behaviour, state: State, hour: int | None, weigh: Weigh | None = None
+) -> Measured:
+    """Compare a window with what was known before it; `hour` is None where windows have no time.
 
     With `weigh`, which knows what is common elsewhere, an entity's very first window can show new
     things too.
     """
     entity = state.entities.get(done.entity)
     peers = len(state.entities) - (entity is not None)
-    age = _effective_days(done.end - state.first)
     evidence: list[Evidence] = []
     features: list[float] = []
-    trust = entity.windows / (entity.windows + STRANGER) if entity is not None else 0.0
+    known = entity.windows if entity is not None else 0.0
+    trust = known / (known + STRANGER)
+    age = max(1.0, known / OWN) if hour is None else _effective_days(done.end - state.first)
     sizes = [
         math.log1p(done.events),
         math.log1p(done.bytes),
@@ -103,10 +110,11 @@ def measure(done: Behaviour, state: State, hour: int, weigh: Weigh | None = None
         features += _facet(found, known=entity is not None or weigh is not None)
         features.append(trust * _deviation(mean, entity, state, len(quantities)))
         features.append(trust * _deviation(ratio, entity, state, len(quantities) + 1))
-        quantities += (mean, ratio)
+        # a stranger's surprise is everybody's: it says nothing of how one that is known behaves
+        quantities += (mean if entity is not None else None, ratio)
     features += [_deviation(size, entity, state, index) for index, size in enumerate(sizes)]
-    features.append(_hour(hour, entity, state))
-    return Measured(features, quantities, evidence, peers)
+    features.append(0.0 if hour is None else _hour(hour, done.start, entity, state))
+    return Measured(features, quantities, evidence, peers, known)
 
 
 def _effective_days(seconds: float) -> float:
@@ -218,20 +226,39 @@ def _deviation(value: float, entity: Entity | None, state: State, index: int) ->
     return (value - mean) / math.sqrt(variance + 1e-3)
 
 
-def _hour(hour: int, entity: Entity | None, state: State) -> float:
+def _hour(hour: int, start: float, entity: Entity | None, state: State) -> float:
     """Surprise of being active at this hour of the week, for the entity backed off to all."""
-    if entity is None:
+    lived = _lived(start, state.first)
+    if entity is None or lived < DAY:
         return 0.0
     total = sum(state.hours.values())
-    ours = _usual(hour, state.hours, total, FEWEST_HOURS * HOURS)
+    ours = _usual(hour, state.hours, total, lived, FEWEST_HOURS * HOURS)
     ours = (ours + 0.5) / (total + 0.5 * HOURS)
-    known = _usual(hour, entity.hours, entity.windows, ACQUAINTED)
-    mine = (known + FEWEST_HOURS * ours) / (entity.windows + FEWEST_HOURS)
+    known, windows = 0.0, 0.0
+    lived = _lived(start, entity.first)
+    if lived >= DAY:
+        windows = entity.windows
+        known = _usual(hour, entity.hours, windows, lived, ACQUAINTED)
+    mine = (known + FEWEST_HOURS * ours) / (windows + FEWEST_HOURS)
     return -math.log(mine * HOURS)
 
 
-def _usual(hour: int, hours: Mapping[int, float], total: float, enough: float) -> float:
-    """Windows at an hour of the week; until there are enough, as many as at that hour of a day."""
+def _lived(start: float, first: float) -> float:
+    """Seconds before a window that were watched; the hour in which that began may not be whole."""
+    return start - first - HOUR
+
+
+def _usual(
+    hour: int, hours: Mapping[int, float], total: float, lived: float, enough: float
+) -> float:
+    """Windows at an hour of the week; until there are enough, as many as at that hour of a day.
+
+    As if every hour had been lived equally often: this one has not come today, or this week, yet.
+    """
+    days, weeks = lived / DAY, lived / WEEK
     daily = sum([hours.get(each, 0.0) for each in range(hour % 24, WEEKS, 24)]) / 7.0
+    daily *= days / int(days)
+    if weeks < 1.0:
+        return daily
     weight = enough / (total + enough)
-    return weight * daily + (1.0 - weight) * hours.get(hour, 0.0)
+    return weight * daily + (1.0 - weight) * hours.get(hour, 0.0) * weeks / int(weeks)

@@ -41,28 +41,42 @@ class Walker:
 
     def score(self, rows: Floats) -> Floats:
         """Between 0 and 1, the larger the easier to isolate."""
+        return self._normalised(self._lengths(rows).mean(axis=1))
+
+    def score_unseen(self, rows: Floats, drawn: NDArray[np.bool_]) -> Floats:
+        """The same of rows that it was grown on, each by the trees that were grown without it."""
+        return self._normalised(np.average(self._lengths(rows), axis=1, weights=~drawn))
+
+    def _lengths(self, rows: Floats) -> Floats:
         node = np.zeros((len(rows), self._tree.shape[1]), dtype=np.intp)
         row = np.arange(len(rows))[:, None]
         for _ in range(self._depth):
             value = rows[row, self._feature[self._tree, node]]
             goes_left = value <= self._threshold[self._tree, node]
             node = np.where(goes_left, self._left[self._tree, node], self._right[self._tree, node])
-        scores: Floats = 2.0 ** (-self._length[self._tree, node].mean(axis=1) / self._normal)
+        lengths: Floats = self._length[self._tree, node]
+        return lengths
+
+    def _normalised(self, lengths: Floats) -> Floats:
+        scores: Floats = 2.0 ** (-lengths / self._normal)
         return scores
 
 
-def fit(rows: Floats, seed: int = 0) -> Forest:
-    """Grow a forest on a reference."""
+def fit(rows: Floats, seed: int = 0) -> tuple[Forest, Floats]:
+    """Grow a forest on a reference, and score that as if it had not been seen.
+
+    Else its windows would all look more usual than those that come.
+    """
     from sklearn.ensemble import IsolationForest  # takes seconds to load
 
-    samples = min(SAMPLES, len(rows))
+    samples = min(SAMPLES, len(rows) // 2)
     # scikit-learn compares in single precision; scoring there and here must agree.
     grown = IsolationForest(n_estimators=TREES, max_samples=samples, random_state=seed).fit(
         rows.astype(np.float32)
     )
     trees = [each.tree_ for each in grown.estimators_]
     width = max(tree.node_count for tree in trees)
-    return Forest(
+    forest = Forest(
         feature=[_padded(np.maximum(tree.feature, 0), width) for tree in trees],
         threshold=[_padded(tree.threshold, width) for tree in trees],
         left=[_padded(_child(tree.children_left), width) for tree in trees],
@@ -71,6 +85,10 @@ def fit(rows: Floats, seed: int = 0) -> Forest:
         depth=max(int(tree.max_depth) for tree in trees),
         normal=max(1e-9, _average(samples)),
     )
+    drawn = np.zeros((len(rows), len(trees)), dtype=np.bool_)
+    for tree, sample in enumerate(grown.estimators_samples_):
+        drawn[sample, tree] = True
+    return forest, Walker(forest).score_unseen(rows, drawn)
 
 
 def _padded(values: NDArray[Any], width: int) -> list[Any]:

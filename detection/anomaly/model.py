@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from detection.anomaly import forest as forests
 from detection.anomaly import tail as tails
+from detection.anomaly.features import PER_WINDOW
 from detection.anomaly.forest import Forest, Walker
 from detection.anomaly.profile import Profile
 from detection.anomaly.state import DAY
 from detection.anomaly.tail import Tail
-from detection.anomaly.views import HEAVIEST, NARROWEST, STANDING, VIEWS, scores
+from detection.anomaly.views import HEAVIEST, NARROWEST, STANDING, VIEWS, View, scores
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +34,10 @@ UNTIMED: Final = 0.0055
 STRICT: Final = 0.01
 """No view alerts at more than this share of the windows, however large the budget."""
 FOREST: Final = VIEWS.index("forest")
+HOUR: Final = PER_WINDOW.index("hour") - len(PER_WINDOW)
 LONE: Final = VIEWS.index("population")
+OF_ITSELF: Final[frozenset[View]] = frozenset({"novelty", "population", "identity"})
+"""Views that compare an entity with itself; they say nothing of a stranger."""
 TOP: Final = 64
 
 
@@ -45,6 +49,8 @@ class Past(NamedTuple):
     features: Sequence[float]
     margin: float = -1.0
     """Decades by which the strongest view was past its threshold when it was scored."""
+    age: float = 1.0
+    """Windows of its entity that were known then, 0 for a stranger."""
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -58,11 +64,15 @@ class Model(msgspec.Struct, frozen=True):
     features: list[Tail]
     forest: Forest
     views: list[Tail]
+    """Of windows of entities that were known; then of those of strangers."""
+    strangers: list[Tail]
     shares: list[float]
     thresholds: list[float]
     """For each view, the p-value from which it alerts."""
     lone: dict[str, float]
     """The entities with the highest population score, and how high."""
+    highest: Tail
+    """How high all of them go."""
     peers: int
     """How high the highest of the views' margins goes."""
 
@@ -88,17 +98,13 @@ def fit(
     rows = np.asarray([each.features for each in reference], dtype=np.float64)
     facets = len(profile.facets)
     features = [tails.fit(column) for column in rows.T]
-    forest = forests.fit(_surprises(rows, features))
-    raw = _raw(rows, features, Walker(forest), facets)
-    views = [
-        tails.fit(column, heaviest=heaviest, narrowest=narrowest)
-        for column, heaviest, narrowest in zip(
-            raw.T, HEAVIEST[profile.kind], NARROWEST, strict=True
-        )
-    ]
+    forest, apart = forests.fit(_surprises(rows, features))
+    raw = scores(_comparable(rows, features), facets)
+    raw[:, FOREST] = apart
+    known = np.asarray([each.age > 0.0 for each in reference])
     lone = _highest(reference, raw[:, LONE])
     entities = len({each.entity for each in reference})
-    days = (reference[-1].end - reference[0].end) / DAY
+    days = (reference[-1].end - reference[0].end + (profile.window or 0.0)) / DAY
     made = Model(
         version="",
         made=reference[-1].end,
@@ -106,10 +112,12 @@ def fit(
         facets=facets,
         features=features,
         forest=forest,
-        views=views,
+        views=_views(raw[known], profile),
+        strangers=_of_strangers(raw if (~known).sum() < FEWEST else raw[~known], profile),
         shares=list(shares),
         thresholds=_thresholds(profile, budget, shares, len(reference), entities, days),
-        lone=lone,
+        lone=dict(sorted(lone.items(), key=lambda item: (-item[1], item[0]))[:TOP]),
+        highest=tails.fit(list(lone.values())),
         peers=entities - 1,
     )
     digest = hashlib.blake2b(msgspec.msgpack.encode(made), digest_size=6).hexdigest()
@@ -165,8 +173,33 @@ def _surprises(rows: Floats, features: Sequence[Tail]) -> Floats:
     return np.column_stack(columns)
 
 
+def _comparable(rows: Floats, features: Sequence[Tail]) -> Floats:
+    """Without the hour where the reference is of a first day, to which every hour was new."""
+    if len(features[HOUR].points) > 1:
+        return rows
+    rows = rows.copy()
+    rows[:, HOUR] = 0.0
+    return rows
+
+
+def _views(raw: Floats, profile: Profile) -> list[Tail]:
+    return [
+        tails.fit(column, heaviest=heaviest, narrowest=narrowest)
+        for column, heaviest, narrowest in zip(
+            raw.T, HEAVIEST[profile.kind], NARROWEST, strict=True
+        )
+    ]
+
+
+def _of_strangers(raw: Floats, profile: Profile) -> list[Tail]:
+    return [
+        Tail([], []) if view in OF_ITSELF else tail
+        for view, tail in zip(VIEWS, _views(raw, profile), strict=True)
+    ]
+
+
 def _raw(rows: Floats, features: Sequence[Tail], walker: Walker, facets: int) -> Floats:
-    raw = scores(rows, facets)
+    raw = scores(_comparable(rows, features), facets)
     raw[:, FOREST] = walker.score(_surprises(rows, features))
     return raw
 
@@ -175,8 +208,7 @@ def _highest(reference: Sequence[Past], lone: Floats) -> dict[str, float]:
     best: dict[str, float] = {}
     for each, score in zip(reference, lone.tolist(), strict=True):
         best[each.entity] = max(score, best.get(each.entity, 0.0))
-    kept = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:TOP]
-    return dict(kept)
+    return best
 
 
 def _thresholds(
@@ -198,20 +230,24 @@ def _thresholds(
 
 
 def _p(model: Model, batch: Sequence[Past], raw: Floats) -> Floats:
-    p = np.column_stack(
-        [tail.survival(column) for tail, column in zip(model.views, raw.T, strict=True)]
-    )
+    known = np.asarray([each.age > 0.0 for each in batch])
+    p = np.ones_like(raw)
+    for of, views in ((known, model.views), (~known, model.strangers)):
+        for view, tail in enumerate(views):
+            p[of, view] = tail.survival(raw[of, view])
+    usual = model.highest.survival(raw[:, LONE])
     p[:, LONE] = [
-        _lone(model, each.entity, score) for each, score in zip(batch, raw[:, LONE], strict=True)
+        _lone(model, each.entity, score, rare)
+        for each, score, rare in zip(batch, raw[:, LONE].tolist(), usual.tolist(), strict=True)
     ]
     return p
 
 
-def _lone(model: Model, entity: str, score: float) -> float:
+def _lone(model: Model, entity: str, score: float, usual: float) -> float:
     """Share of the other entities that ever scored as high, and less beyond the highest."""
     others = [other for name, other in model.lone.items() if name != entity]
     if not others or score <= others[-1]:
-        return 1.0
+        return usual
     above = sum(other >= score for other in others)
     p = (above + 1.0) / (model.peers + 1.0)
     spread = sum(others) / len(others) - others[-1]

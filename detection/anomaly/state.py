@@ -20,6 +20,9 @@ MAX_ALL_VALUES: Final = 256
 MAX_POPULATION: Final = 50_000
 """Values of a facet that are remembered of all entities."""
 MAX_ENTITIES: Final = 50_000
+SIZES: Final = 3
+"""The first quantities that moments are kept of; those after them compare an entity with itself, so
+that a stranger's say nothing of the others."""
 FAINT: Final = 0.05
 """A count below this is forgotten."""
 
@@ -116,10 +119,11 @@ def learn(state: State, done: Behaviour, quantities: list[float | None], hour: i
     _fade(entity, int(done.end // DAY))
     for index, counts in enumerate(done.counts):
         _count(state, entity, index, counts, done.start)
-    for mine, ours, value in zip(entity.moments, state.moments, quantities, strict=True):
+    for index, value in enumerate(quantities):
         if value is not None:
-            mine.add(value)
-            ours.add(value)
+            entity.moments[index].add(value)
+            if entity.windows or index < SIZES:
+                state.moments[index].add(value)
     entity.hours[hour] = entity.hours.get(hour, 0.0) + 1.0
     state.hours[hour] = state.hours.get(hour, 0.0) + 1.0
     entity.windows += 1.0

@@ -148,7 +148,7 @@ class Watch:
         if self._borrowed is not None and self._over(windows[0].end):
             self.kept.prior = self._borrowed = None
         done = [self._close(window) for window in windows]
-        hours = [self._calendar(each.start) if self.profile.timed else 0 for each in done]
+        hours = [self._calendar(each.start) if self.profile.timed else None for each in done]
         state = self.kept.state
         seen = [measure(each, state, hour) for each, hour in zip(done, hours, strict=True)]
         judged = self._placed(self._judge(done, seen, hours))
@@ -160,7 +160,7 @@ class Watch:
         entity = self.kept.state.entities.get(window.entity)
         return close(window, self.profile, entity.last if entity else None)
 
-    def _learn(self, judged: Judged, seen: Measured, hour: int) -> None:
+    def _learn(self, judged: Judged, seen: Measured, hour: int | None) -> None:
         """`seen` is without what others lend: nothing of theirs becomes part of what is known."""
         done, kept = judged.behaviour, self.kept
         attack = self._verdicts.get((done.entity, done.start))
@@ -169,13 +169,14 @@ class Watch:
             self.hear(f"{done.entity} {done.start}", about)
         if attack:
             return
-        states.learn(kept.state, done, seen.quantities, hour)
+        states.learn(kept.state, done, seen.quantities, hour or 0)
         kept.past.append(
             Past(
                 done.end,
                 done.entity,
                 seen.features,
                 -1.0 if attack is False else judged.score,
+                seen.age,
             )
         )
         kept.count += 1
@@ -247,7 +248,7 @@ class Watch:
             self._scorer = Scorer(kept.model)
 
     def _judge(
-        self, done: Sequence[Behaviour], seen: Sequence[Measured], hours: Sequence[int]
+        self, done: Sequence[Behaviour], seen: Sequence[Measured], hours: Sequence[int | None]
     ) -> list[Judged]:
         learning, lent = not self._over(done[0].end), self._borrowed
         if lent is not None:
@@ -350,7 +351,7 @@ class Watch:
 
 def _rows(done: Sequence[Behaviour], seen: Sequence[Measured]) -> list[Past]:
     return [
-        Past(each.end, each.entity, numbers.features)
+        Past(each.end, each.entity, numbers.features, age=numbers.age)
         for each, numbers in zip(done, seen, strict=True)
     ]
 

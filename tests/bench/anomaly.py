@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from detection.anomaly.prior import Prior, encode
 from detection.anomaly.profile import Profile, read
 from detection.anomaly.replay import Replay, read_prior
 from detection.anomaly.state import DAY, size_of
+from detection.anomaly.views import STANDING, VIEWS, View
 from detection.anomaly.watch import Judged
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,8 @@ TENANTS = ("santos", "fox", "russellmitchell", "harrison")
 """In the order of their attacks."""
 WINDOW, HOUR = 900.0, 3600.0
 STEPLESS = frozenset({"-", "dnsteal"})
+FEWEST = 100
+"""Of which one makes the least share that is looked at."""
 BEACON, SECOND_DAY = "73.54.23.243", 1713571200.0
 
 AIT = read(
@@ -233,19 +236,31 @@ def on_alerts(budget: float = 5.0) -> None:
 
 
 def calibration(judged: list[Judged], labels: dict[str, Truth]) -> None:
-    """Share of benign windows with a p-value of at most 1 and 5 %, over what it should be."""
+    """Of days without an attack."""
     attack = {day for each in labels.values() for day in each.days - each.benign_days}
-    benign = [
+    realised(
         each for each in judged if each.model and int(each.behaviour.start // DAY) not in attack
-    ]
-    realised(benign)
+    )
 
 
-def realised(benign: list[Judged]) -> None:
-    for view in ("novelty", "identity", "volume", "forest"):
-        p = np.asarray([each.p_views[view] for each in benign])
+def realised(benign: Iterable[Judged]) -> None:
+    """Share of benign windows with a p-value of at most 1 and 5 %, over what it should be.
+
+    A view of what goes on for days says how rare an entity is, so there the least of each counts.
+    """
+    found: dict[View, dict[object, float]] = {view: {} for view in VIEWS}
+    for number, each in enumerate(benign):
+        for view, p in each.p_views.items():
+            key = each.behaviour.entity if view in STANDING else number
+            found[view][key] = min(p, found[view].get(key, 1.0))
+    for view, least in found.items():
+        p = np.asarray(list(least.values()))
         ratios = {level: round(float((p <= level).mean() / level), 2) for level in (0.01, 0.05)}
-        print(f"calibration, {view}: realised over nominal {ratios}, {len(p)} windows")
+        of = "entities" if view in STANDING else "windows"
+        if len(p) < FEWEST:
+            print(f"calibration, {view}: {len(p)} {of} are too few to say")
+        else:
+            print(f"calibration, {view}: realised over nominal {ratios}, {len(p)} {of}")
 
 
 def over_budget(judged: dict[str, list[Judged]], labels: dict[str, Truth], budget: float) -> None:
@@ -385,7 +400,7 @@ def on_beacon(budget: float = 5.0) -> None:
         f"{len(alerts)} of {entities} entities alerted, average precision of its windows "
         f"{precision:.3f} by population, {overall:.3f} by the score of all views"
     )
-    realised([each for each in second if each.behaviour.entity != BEACON])
+    realised(each for each in second if each.behaviour.entity != BEACON)
 
 
 def masquerade(masquerader: str, seed: int) -> Iterator[tuple[str, list[str], bool]]:
@@ -409,7 +424,7 @@ def masquerade(masquerader: str, seed: int) -> Iterator[tuple[str, list[str], bo
 
 
 def on_masquerade(seeds: int = 3) -> None:
-    counts = np.zeros((2, 2), dtype=int)
+    counts, benign = np.zeros((2, 2), dtype=int), list[Judged]()
     for masquerader in ("user1", "user2", "user3", "user4"):
         for seed in range(seeds):
             stream = list(masquerade(masquerader, seed))
@@ -420,12 +435,14 @@ def on_masquerade(seeds: int = 3) -> None:
                 tested[user] = tested.get(user, 0) + 1
                 if tested[user] > total[user] // 2:
                     counts[int(dirty), int(each.alert)] += 1
+                    benign += [] if dirty else [each]
     (quiet, false), (missed, found) = counts.tolist()
     print(
         f"Unix: {found} of {found + missed} masqueraded blocks alerted "
         f"({found / (found + missed):.2f}), {false} of {false + quiet} true ones "
         f"({false / (false + quiet):.4f})"
     )
+    realised(benign)
 
 
 def _judged_blocks(stream: list[tuple[str, list[str]]]) -> list[Judged]:

@@ -50,7 +50,7 @@ def made() -> Made:
     reference = surprises(usual)
     theirs = IsolationForest(n_estimators=TREES, max_samples=SAMPLES, random_state=0)
     theirs.fit(reference.astype(np.float32))
-    return Made(Walker(forests.fit(reference)), theirs, reference, surprises(odd))
+    return Made(Walker(forests.fit(reference)[0]), theirs, reference, surprises(odd))
 
 
 def removed(made: Made, order: Floats) -> float:

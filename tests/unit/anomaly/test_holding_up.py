@@ -64,9 +64,8 @@ def test_p_values_of_ordinary_days_are_as_frequent_as_they_say(tmp_path: Path) -
 
     p = {view: np.asarray([each.p_views[view] for each in found]) for view in VIEWS}
     ratio = {view: float((each <= 0.05).mean()) / 0.05 for view, each in p.items()}
-    assert all(0.5 <= ratio[view] <= 1.5 for view in ("novelty", "identity", "volume")), ratio
-    # a forest knows the windows that it was grown on better than those that come
-    assert 0.5 <= ratio["forest"] <= 2.0, ratio
+    del ratio["population"]  # that of twelve hosts is never 0.05
+    assert all(0.5 <= each <= 1.5 for each in ratio.values()), ratio
 
 
 def test_ordinary_days_cost_less_than_their_budget(tmp_path: Path) -> None:

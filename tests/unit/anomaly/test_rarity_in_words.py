@@ -10,7 +10,7 @@ from tenants.console.unusual_view import chance
 
 PROFILE = read(b"{entity: host, kind: host, window: 15m, facets: {type: kind}}", "doors")
 DONE = Behaviour("lift-2", 0.0, 900.0, ({"wipe": 3.0},), 3.0, 0.0, ())
-SEEN = Measured([], [], [Evidence(0, "wipe", 3.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)], 4)
+SEEN = Measured([], [], [Evidence(0, "wipe", 3.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)], 4, 1.0)
 
 
 @pytest.mark.parametrize(
