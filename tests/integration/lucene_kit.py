@@ -55,34 +55,51 @@ def found_by_lucene(
 ) -> Mapping[str, frozenset[str] | None]:
     """Ids of the events that each rule's query finds; None where it can't be asked.
 
-    What had no memory beside others is asked again by itself.
+    What had no memory is asked again by itself, of one log source after another: keywords look at
+    fewer fields then. A rule of whose log source there is no event has no parts.
     """
     names = _names(all_kept)
     answers: dict[str, frozenset[str] | None] = {rule.info.id: None for rule in rules}
-    for at_once in (AT_ONCE, 1):
-        crowded: set[str] = set()
-        queries = _queries(rules, names)
-        while some := list(islice(queries, at_once)):
-            searches = [part for _, asked in some for part in ({}, _search(asked))]
-            responses = client.msearch(index=alias, searches=searches)["responses"]
-            for (rule, _), response in zip(some, responses, strict=True):
-                answers[rule] = _ids(response)
-                if NO_MEMORY in _causes(response):
-                    crowded.add(rule)
-        rules = [rule for rule in rules if rule.info.id in crowded]
-    return answers
+    crowded: list[Rule] = []
+    queries = _queries(rules, names)
+    while some := list(islice(queries, AT_ONCE)):
+        responses = _asked(client, alias, [each for _, each in some])
+        for (rule, _), response in zip(some, responses, strict=True):
+            answers[rule.info.id] = _ids(response)
+            if NO_MEMORY in _causes(response):
+                crowded.append(rule)
+    return {**answers, **{rule.info.id: _in_parts(client, alias, rule, names) for rule in crowded}}
 
 
 def _queries(
     rules: Sequence[Rule], names: Mapping[LogSource, set[str]]
-) -> Iterator[tuple[str, Query]]:
+) -> Iterator[tuple[Rule, Query]]:
     for rule in rules:
         asked = asked_by(rule)
         seen = set().union(*(each for source, each in names.items() if source.serves(asked)))
         try:
-            yield rule.info.id, query(rule.sigma, asked, sorted(seen) or ["none"])
+            yield rule, query(rule.sigma, _of(asked), sorted(seen) or ["none"])
         except NO_QUERY:
             continue
+
+
+def _in_parts(
+    client: Elasticsearch, alias: str, rule: Rule, names: Mapping[LogSource, set[str]]
+) -> frozenset[str] | None:
+    answers = []
+    for source, fields in names.items():
+        if source.serves(asked_by(rule)):
+            among = {"term": {"soc.logsources": str(source)}}
+            [response] = _asked(client, alias, [query(rule.sigma, among, sorted(fields))])
+            answers.append(_ids(response))
+    found = [ids for ids in answers if ids is not None]
+    return frozenset().union(*found) if found and len(found) == len(answers) else None
+
+
+def _asked(client: Elasticsearch, alias: str, queries: Sequence[Query]) -> Sequence[Any]:
+    searches = [part for each in queries for part in ({}, _search(each))]
+    responses: Sequence[Any] = client.msearch(index=alias, searches=searches)["responses"]
+    return responses
 
 
 def _names(all_kept: Sequence[Kept]) -> dict[LogSource, set[str]]:
@@ -113,8 +130,8 @@ def _causes(response: Mapping[str, Any]) -> set[str]:
     return {cause["type"] for cause in error["root_cause"]} if error else set()
 
 
-def query(rule: SigmaRule, asked: LogSource, fields: Sequence[str]) -> Query:
-    """The rule joined with its log source; `fields` are those that keywords look at.
+def query(rule: SigmaRule, among: Query, fields: Sequence[str]) -> Query:
+    """The rule joined with what its log source is; `fields` are those that keywords look at.
 
     Raises what pySigma raises for a rule that the back end cannot express.
     """
@@ -131,7 +148,7 @@ def query(rule: SigmaRule, asked: LogSource, fields: Sequence[str]) -> Query:
     ]
     return {
         "bool": {
-            "filter": [_of(asked)],
+            "filter": [among],
             "should": either,
             "minimum_should_match": 1,
         }
