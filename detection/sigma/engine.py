@@ -128,15 +128,15 @@ class Engine:
             event = loads(line)
             key = tuple(event.pop("soc")["logsources"])
             plan = self._plan_of.get(key) or self._plan(key, map(LogSource.parse, key))
-            read = self._expect(line, event, plan)
+            read = self._expect(line, key, event)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _malformed(position, error) from error
         found = read(line) if read is not None else None
         return plan.match(event, line) if found is None else found
 
-    def _expect(self, line: bytes, event: dict[str, Any], plan: Plan) -> Reader | None:
+    def _expect(self, line: bytes, key: tuple[str, ...], event: dict[str, Any]) -> Reader | None:
         """What reads lines that name their log sources just as this one does, if that is new."""
-        at = line.rfind(LOGSOURCES)
+        at, plan = line.rfind(LOGSOURCES), self._plan_of[key]
         named = line[at : line.find(b"]", at)]
         if at < 0 or named in self._readers or not suits(plan):
             return None
@@ -145,7 +145,7 @@ class Engine:
         view = self._views.get(plan)
         if view is None:
             view = self._views[plan] = View(plan, event)
-        read = view.reader(named[len(LOGSOURCES) - 1 :] + b"]")
+        read = view.reader(key, named[len(LOGSOURCES) - 1 :] + b"]")
         self._readers[named] = read
         return read
 

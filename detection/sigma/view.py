@@ -1,7 +1,8 @@
 """Reads of a line of JSON only what the rules of its log sources look at."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -9,10 +10,10 @@ from detection.sigma.plan import Plan
 from detection.sigma.scan import note
 from detection.sigma.signing import SLOT, Signature, slot_signer
 
-NOT_READ = (msgspec.DecodeError, ValueError, RecursionError, TypeError)
+NO_EVENT = (KeyError, AttributeError)
+NOT_READ = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, *NO_EVENT)
 """What a line is that must be read whole: not for the strict decoder, or with lists or objects."""
 ENVELOPE = "soc"
-BEFORE = b',"soc":{'
 Reader = Callable[[bytes], tuple[int, ...] | None]
 """Numbers of the rules that match a line, None where it must be read whole to tell."""
 
@@ -21,33 +22,34 @@ class _Envelope(msgspec.Struct, gc=False):
     logsources: msgspec.Raw
 
 
-class _Apart(NamedTuple):
-    fields: dict[str, Any]
-    soc: _Envelope
-
-
 class View:
     """What the rules of one plan look at in a line; the rest is passed over.
 
-    Where they look at very many fields all but the envelope is decoded: that is quicker than to ask
-    of each key whether it is one of them.
+    Where they look at very many fields the whole object is decoded: that is quicker than to ask of
+    each of its keys whether it is one of them.
     """
 
     def __init__(self, plan: Plan, seen: Iterable[str]) -> None:
         """`seen` are fields in the order of some event: the decoder expects them like that."""
         self._plan = plan
         if (wide := plan.wide) is not None:
-            self._decode: Callable[[bytes], Any] = _apart
-            self._sign: Callable[[Any], Signature] = lambda e: wide(e.fields.get, e.fields)
+            self._decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
+            self._said: Callable[[Any], tuple[str, ...] | msgspec.Raw] = _taken_out
+            self._sign: Callable[[Any], Signature] = lambda event: wide(event.get, event)
         else:
             names = dict.fromkeys([*(each for each in seen if each in plan.names), *plan.names])
             slots = {name: at for at, name in enumerate(names)}
             self._decode = _decoder(slots)
+            self._said = attrgetter(f"{ENVELOPE}.logsources")
             self._sign = slot_signer(slots, plan.answers, plan.pairs)
 
-    def reader(self, written: bytes) -> Reader:
-        """Reads lines of which the envelope names the log sources in just these bytes of JSON."""
-        decode, sign, expected = self._decode, self._sign, msgspec.Raw(written)
+    def reader(self, logsources: Sequence[str], written: bytes) -> Reader:
+        """Reads lines of which the envelope names just these log sources, in this order.
+
+        `written` is the JSON that says so; lines may be left to others that write it differently.
+        """
+        decode, said, sign = self._decode, self._said, self._sign
+        expected = tuple(logsources) if self._plan.wide is not None else msgspec.Raw(written)
         known, evaluate = self._plan.known, self._plan.evaluate
         keywords = self._plan.keywords
         gate = keywords.gate if keywords is not None else None
@@ -57,7 +59,7 @@ class View:
         def read(line: bytes) -> tuple[int, ...] | None:
             try:
                 event = decode(line)
-                if event.soc.logsources != expected:
+                if said(event) != expected:
                     return None
                 signature = sign(event)
             except NOT_READ:
@@ -89,18 +91,8 @@ def _can_be_key(name: str) -> bool:
     return True
 
 
-_decode_fields = msgspec.json.Decoder(dict[str, Any]).decode
-_decode_envelope = msgspec.json.Decoder(_Envelope).decode
-
-
-def _apart(line: bytes) -> _Apart:
-    """The event, and of its envelope what a view has to know. Raises where that is not the last.
-
-    If what stands before it and itself are each JSON, it was cut off at the right place.
-    """
-    at = line.rindex(BEFORE)
-    fields = _decode_fields(line[:at] + b"}")
-    return _Apart(fields, _decode_envelope(line[at + len(BEFORE) - 1 : -1]))
+def _taken_out(event: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(event.pop(ENVELOPE)["logsources"])
 
 
 def _decoder(names: Iterable[str]) -> Callable[[bytes], Any]:
