@@ -102,12 +102,9 @@ def measure(
             features += ABSENT
             quantities += (None, None)
             continue
-        found = _values(index, counts, entity, state, peers, age)
-        if weigh is not None:
-            found = [_weighed(each, weigh) for each in found]
+        found, numbers, mean, ratio = _facet(index, counts, entity, state, peers, age, weigh)
         evidence += found
-        mean, ratio = _averages(found)
-        features += _facet(found, known=entity is not None or weigh is not None)
+        features += numbers
         features.append(trust * _deviation(mean, entity, state, len(quantities)))
         features.append(trust * _deviation(ratio, entity, state, len(quantities) + 1))
         # a stranger's surprise is everybody's: it says nothing of how one that is known behaves
@@ -123,14 +120,17 @@ def _effective_days(seconds: float) -> float:
     return max(1.0, HALF_LIFE / math.log(2.0) * (1.0 - past))
 
 
-def _values(
+def _facet(
     index: int,
     counts: dict[str, float],
     entity: Entity | None,
     state: State,
     peers: int,
     age: float,
-) -> list[Evidence]:
+    weigh: Weigh | None,
+) -> tuple[list[Evidence], list[float], float, float]:
+    """The values of a facet, what they come to (new, odd, burst, lone), their mean surprise for the
+    entity, and how much more that is than for all."""
     known, total = state.known[index], state.totals[index]
     kinds = len(known)
     novel = 1.0 / (kinds + 1)
@@ -140,37 +140,42 @@ def _values(
     own_kinds = len(mine)
     scale, own_scale = _bottom(unseen), _bottom(_backed_off(0.0, own_total, own_kinds, unseen))
     base, whole, own_whole = kinds * novel, total + kinds, own_total + own_kinds
-    log, found = math.log, []
-    for text, count in counts.items():
+    comparable = entity is not None or weigh is not None
+    log, log1p, sqrt, found = math.log, math.log1p, math.sqrt, []
+    new = odd = burst = highest = weight = mean = ratio = 0.0
+    for text, number in counts.items():
         key = key_of(text)
         value: Known | None = known.get(key)
         uses = mine.get(key, 0.0)
+        if value is None:
+            count = holders = first = 0.0
+        else:
+            count, holders, first = value.count, value.holders - (uses > 0), value.first
+            holders = min(max(holders, 0.0), peers)
         # the same as _backed_off, twice
-        p = ((value.count if value else 0.0) + base) / whole if kinds else novel
-        own = (uses + own_kinds * p) / own_whole if own_kinds else p
-        holders = min(peers, max(0.0, value.holders - (uses > 0))) if value else 0.0
-        surprise, own_surprise = -log(p) / scale, -log(own) / own_scale
-        found.append(
-            Evidence(
-                index,
-                text,
-                count,
-                min(1.0, own_surprise),
-                min(1.0, surprise),
-                uses,
-                holders,
-                math.log1p(uses / age / (holders + 1.0)) if uses else 0.0,
-                value.first if value else 0.0,
-            )
-        )
-    return found
-
-
-def _weighed(each: Evidence, weigh: Weigh) -> Evidence:
-    if each.mine:
-        return each
-    weight = weigh(each.facet, key_of(each.value))
-    return each._replace(own=each.own * weight, all=each.all * weight)
+        p = (count + base) / whole if kinds else novel
+        own = -log((uses + own_kinds * p) / own_whole if own_kinds else p) / own_scale
+        all_ = -log(p) / scale
+        own, all_ = min(own, 1.0), min(all_, 1.0)
+        lone = log1p(uses / age / (holders + 1.0)) if uses else 0.0
+        if weigh is not None and not uses:
+            believed = weigh(index, key)
+            own, all_ = own * believed, all_ * believed
+        found.append(Evidence(index, text, number, own, all_, uses, holders, lone, first))
+        if comparable and not uses:
+            new += own
+        if all_ > odd:
+            odd = all_
+        sudden = own * (LOG_TWO if number == 1.0 else log1p(number))
+        if sudden > burst:
+            burst = sudden
+        if lone > highest:
+            highest = lone
+        share = sqrt(number)
+        weight += share
+        mean += share * own
+        ratio += share * (own - all_)
+    return found, [new, odd, burst, highest], mean / weight, ratio / weight
 
 
 def _backed_off(count: float, total: float, kinds: int, other: float) -> float:
@@ -180,33 +185,6 @@ def _backed_off(count: float, total: float, kinds: int, other: float) -> float:
 
 def _bottom(unseen: float) -> float:
     return max(1e-9, -math.log(unseen))
-
-
-def _averages(found: list[Evidence]) -> tuple[float, float]:
-    """Mean surprise for the entity, and how much more it is than that for all."""
-    weight = mean = ratio = 0.0
-    for each in found:
-        own, share = each.own, math.sqrt(each.number)
-        weight += share
-        mean += share * own
-        ratio += share * (own - each.all)
-    return (mean / weight, ratio / weight) if weight else (0.0, 0.0)
-
-
-def _facet(found: list[Evidence], *, known: bool) -> list[float]:
-    new = odd = burst = lone = 0.0
-    for each in found:
-        own, number = each.own, each.number
-        if each.mine == 0.0 and known:
-            new += own
-        if each.all > odd:
-            odd = each.all
-        sudden = own * (LOG_TWO if number == 1.0 else math.log1p(number))
-        if sudden > burst:
-            burst = sudden
-        if each.lone > lone:
-            lone = each.lone
-    return [new, odd, burst, lone]
 
 
 def _deviation(value: float, entity: Entity | None, state: State, index: int) -> float:

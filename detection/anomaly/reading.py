@@ -16,6 +16,7 @@ from collectors.bus.contract import Malformed
 from collectors.formats import parse
 from collectors.formats.parsed import PARSE_FAILED
 from collectors.formats.times import TIME_FIELDS, event_time, moment_of
+from collectors.sources.body import UTF8_MARK
 from collectors.sources.files import split_lines
 from detection.anomaly.decoding import ENVELOPE, decoder
 from detection.anomaly.profile import Profile, fields_of, text_of
@@ -98,6 +99,7 @@ def _fields(
     first = next(lines, None)
     if first is None:
         return
+    first = first.removeprefix(UTF8_MARK)
     if first.lstrip().startswith(b"{"):
         yield from _objects(_again(first, lines), asked)
     elif first.startswith(ZEEK):

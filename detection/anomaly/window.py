@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -183,7 +183,12 @@ def _counts(sizes: dict[Values, float], index: int) -> dict[str, float]:
 def _bytes(window: Window, sizes: dict[Values, float]) -> float:
     total = 0
     for values, seen in window.kinds.items():
-        total += round(math.fsum([each[1] for each in seen.values()]) * sizes[values] / len(seen))
+        if len(seen) == 1:
+            ((_, size),) = seen.values()
+            total += round(size)
+        else:
+            kept = math.fsum([each[1] for each in seen.values()])
+            total += round(kept * sizes[values] / len(seen))
     return float(total)
 
 
@@ -196,8 +201,9 @@ def _smallest(seen: Seen) -> Seen:
     return {identity: seen[identity] for identity in sorted(seen)[:KEPT]}
 
 
-def _order(values: Values) -> tuple[str, ...]:
-    return tuple([value or "" for value in values])
+def _order(values: Values) -> Any:
+    """What values are sorted by, None before any text."""
+    return tuple([value or "" for value in values]) if None in values else values
 
 
 def _place(values: Values) -> bytes:

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 from collectors.bus.contract import Bus, Consumer
@@ -143,6 +144,7 @@ def replayed(count: int) -> None:
 
 
 if __name__ == "__main__":
+    import_module("sklearn.ensemble")  # what starting costs is no part of it
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 400_000
     gc.set_threshold(YOUNG)  # as every stage does
     live(number)

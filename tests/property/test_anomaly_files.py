@@ -1,5 +1,6 @@
 """Files of which only what profiles ask for is read say what they say when read whole."""
 
+import codecs
 import csv
 import gzip
 import hashlib
@@ -157,22 +158,28 @@ def _hash(data: bytes) -> int:
 
 def _example(*lines: bytes, profile: Profile = CRANES, names: dict[str, str] | None = None) -> Any:
     content = b"\n".join([b'{"host":"a","kind":"b","ts":1764201600}', *lines])
-    return example(content=content, profile=profile, names=names or {}, packed=False)
+    return example(content=content, profile=profile, names=names or {}, packed=False, mark=b"")
 
 
 @settings(max_examples=300)
-@given(content=ndjson() | zeek() | tables(), profile=PROFILES, names=MAPS, packed=st.booleans())
+@given(
+    content=ndjson() | zeek() | tables(),
+    profile=PROFILES,
+    names=MAPS,
+    packed=st.booleans(),
+    mark=st.sampled_from([b"", codecs.BOM_UTF8]),
+)
 @_example(b'{"host":"a","a":{"b":"x"},"c":{"d":{"e":"y"}}}')
 @_example(b'{"host":"a","kind":"b","other":' + b"[" * 70 + b"]" * 70 + b"}")
 @_example(b'{"host":"a","kind":"b","other":[' + b"1," * 10_000 + b"1]}")
 @_example(b'{"kind":"a","soc":{"source":"quay","tenant":"docks"}}', profile=DOORS)
 @_example(b'{"host":"a","":"b"}', names={"kind": "\udcff"})
 def test_a_file_says_what_it_says_when_it_is_read_whole(
-    content: bytes, profile: Profile, names: dict[str, str], packed: bool
+    content: bytes, profile: Profile, names: dict[str, str], packed: bool, mark: bytes
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("events.gz" if packed else "events")
-        path.write_bytes(gzip.compress(content) if packed else content)
+        path.write_bytes(gzip.compress(mark + content) if packed else mark + content)
         observe = observer(profile)
 
         seen = [
