@@ -51,7 +51,7 @@ def start(*names: str, folder: Path | None = None) -> servers.Running:
     owner, shared = session()
     wanted = {name: name in names for name in servers.NAMES}
     try:
-        return servers.start(folder or shared, durable=False, owner=owner, **wanted)
+        return servers.start(folder or shared, lasting=False, owner=owner, **wanted)
     except Unavailable as fault:
         if os.environ.get("CITYSOC_REQUIRE_SERVERS") == "1":
             pytest.fail(str(fault))

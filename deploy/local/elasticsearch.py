@@ -23,8 +23,9 @@ class Elasticsearch:
     stop_signal = signal.SIGTERM
     account: str | None = None
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, lasting: bool) -> None:
         self._place = place
+        self._lasting = lasting
         self._folder = place.folder / self.name
 
     @property
@@ -50,6 +51,7 @@ class Elasticsearch:
             f"--heap={HEAP}",
             f"--http={self._place.port('elasticsearch')}",
             f"--transport={self._place.port('elasticsearch_transport')}",
+            *([] if self._lasting else [f"--java={java.BRIEF}"]),
         ]
 
     def environment(self) -> Mapping[str, str]:

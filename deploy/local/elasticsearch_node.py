@@ -22,6 +22,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("folder", "jars", "library", "heap", "http", "transport"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--java", action="append", default=[], help="an option of Java")
     return parser.parse_args()
 
 
@@ -34,6 +35,7 @@ def _start(options: argparse.Namespace) -> Any:
         f"-Xmx{options.heap}",
         # One machine for everything: as little processor time as can be, pauses do not matter.
         "-XX:+UseParallelGC",
+        *options.java,
         # Signals are this Python's business.
         "-Xrs",
         "--enable-native-access=ALL-UNNAMED",

@@ -78,8 +78,9 @@ class Kafka:
     stop_signal = signal.SIGTERM
     account: str | None = None
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, lasting: bool) -> None:
         self._place = place
+        self._lasting = lasting
         self._folder = place.folder / self.name
         self._properties = self._folder / "server.properties"
 
@@ -107,7 +108,8 @@ class Kafka:
 
     def command(self) -> Sequence[str]:
         """The broker's Java."""
-        return self._java("kafka.Kafka", str(self._properties))
+        brief = () if self._lasting else (java.BRIEF,)
+        return self._java(*brief, "kafka.Kafka", str(self._properties))
 
     def environment(self) -> Mapping[str, str]:
         """Nothing of its own."""
@@ -140,7 +142,7 @@ class Kafka:
 
     def _format(self) -> None:
         scram = f"SCRAM-SHA-512=[name={ADMINISTRATOR},password={self._place.secret('kafka')}]"
-        command = self._java("kafka.tools.StorageTool", "format", "--ignore-formatted")
+        command = self._java(java.BRIEF, "kafka.tools.StorageTool", "format", "--ignore-formatted")
         command += ["--cluster-id", "Y2l0eXNvYy1sb2NhbC0wMQ", "--add-scram", scram]
         command += ["--config", str(self._properties)]
         done = subprocess.run(  # noqa: S603 – Kafka's own tool

@@ -43,11 +43,11 @@ class PostgreSQL:
     # A fast shutdown: TERM would wait for every client to leave.
     stop_signal = signal.SIGINT
 
-    def __init__(self, place: Place, *, durable: bool) -> None:
+    def __init__(self, place: Place, *, lasting: bool) -> None:
         self._place = place
         self._folder = place.folder / self.name
         self._data = self._folder / "data"
-        self._durable = durable
+        self._lasting = lasting
         self.account = ACCOUNT if os.geteuid() == 0 else None
 
     @property
@@ -71,7 +71,7 @@ class PostgreSQL:
     def command(self) -> Sequence[str]:
         """The server itself, not a wrapper: its pid is the one to stop."""
         settings = ALWAYS | {"port": str(self._place.port("postgresql"))}
-        settings |= {} if self._durable else FORGETFUL
+        settings |= {} if self._lasting else FORGETFUL
         arguments = [f"--{name}={value}" for name, value in settings.items()]
         return [_program("postgres"), "-D", f"{self._data}/", *arguments]
 
@@ -118,7 +118,7 @@ class PostgreSQL:
             shutil.chown(password, self.account, self.account)
         command = [_program("initdb"), "-D", str(self._data), "-U", SUPERUSER]
         command += [f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8"]
-        command += ["--locale=C.UTF-8"] + ([] if self._durable else ["--no-sync"])
+        command += ["--locale=C.UTF-8"] + ([] if self._lasting else ["--no-sync"])
         try:
             done = self._run(command)
         finally:

@@ -27,7 +27,7 @@ class Running:
     """Servers that answer. What was not asked for has an address only if it was started before."""
 
     folder: Path
-    durable: bool
+    lasting: bool
 
     @property
     def kafka(self) -> str:
@@ -111,7 +111,7 @@ class Running:
         return Place(self.folder)
 
     def _server(self, name: str) -> Server:
-        return _server(name, self._place, durable=self.durable)
+        return _server(name, self._place, lasting=self.lasting)
 
     def _url(self, user: str, password: str, database: str) -> str:
         secret = quote(password, safe="")
@@ -125,7 +125,7 @@ def start(
     kafka: bool = True,
     elasticsearch: bool = True,
     postgresql: bool = True,
-    durable: bool = True,
+    lasting: bool = True,
     owner: int | None = 0,
 ) -> Running:
     """Start what is asked for and does not run yet, and wait until all of it answers.
@@ -137,7 +137,8 @@ def start(
         kafka: whether to start the broker.
         elasticsearch: whether to start the search node.
         postgresql: whether to start the database.
-        durable: False where a power cut may lose data, which is quicker.
+        lasting: False for some minutes, as in tests: they start with half the processor time, but
+            are slower at lasting work, and a power cut may lose data.
         owner: the pid whose end, however it comes, stops them all; 0 for this process,
             None to let them outlive everybody until `stop`. The first one to start decides.
 
@@ -152,11 +153,11 @@ def start(
     ]
     with place.locked():
         alive = place.pids()
-        fresh = [_server(name, place, durable=durable) for name in wanted if name not in alive]
+        fresh = [_server(name, place, lasting=lasting) for name in wanted if name not in alive]
         if fresh and owner is not None and KEEPER not in alive:
             _launch_keeper(place, owner or os.getpid())
         _bring_up(place, fresh)
-    return Running(place.folder, durable)
+    return Running(place.folder, lasting)
 
 
 def stop(folder: Path) -> None:
@@ -165,7 +166,7 @@ def stop(folder: Path) -> None:
     if not place.folder.is_dir():
         return
     with place.locked():
-        servers = [_server(name, place, durable=True) for name in NAMES]
+        servers = [_server(name, place, lasting=True) for name in NAMES]
         alive = place.pids()
         for server in servers:
             if server.name in alive:
@@ -177,14 +178,14 @@ def stop(folder: Path) -> None:
         place.forget(KEEPER)
 
 
-def _server(name: str, place: Place, *, durable: bool) -> Server:
+def _server(name: str, place: Place, *, lasting: bool) -> Server:
     match name:
         case "kafka":
-            return Kafka(place)
+            return Kafka(place, lasting=lasting)
         case "elasticsearch":
-            return Elasticsearch(place)
+            return Elasticsearch(place, lasting=lasting)
         case "postgresql":
-            return PostgreSQL(place, durable=durable)
+            return PostgreSQL(place, lasting=lasting)
         case _:
             raise ValueError(f"no server called {name!r}; known: {', '.join(NAMES)}")
 

@@ -153,7 +153,7 @@ class _Proof:
         from deploy.local.servers import start
         from deploy.local.stack import local_settings
 
-        self._servers = start(self._folder / "servers", durable=False)
+        self._servers = start(self._folder / "servers", lasting=False)
         closing.callback(self._servers.stop)
         self._settings.data.mkdir()
         self._settings = local_settings(self._settings, self._servers)

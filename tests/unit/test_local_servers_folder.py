@@ -126,7 +126,7 @@ def test_no_jpype_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "jpype", None)
 
     with pytest.raises(Unavailable, match=r"needs JPype .*: pip install jpype1"):
-        elasticsearch.Elasticsearch(Place(tmp_path)).prepare()
+        elasticsearch.Elasticsearch(Place(tmp_path), lasting=True).prepare()
 
 
 def test_the_command_line_says_what_is_missing_and_exits_2(
@@ -175,7 +175,7 @@ def test_passwords_are_for_their_owner_only(tmp_path: Path) -> None:
 
 
 def test_a_server_that_nobody_knows_is_named(tmp_path: Path) -> None:
-    running = servers.Running(tmp_path, durable=True)
+    running = servers.Running(tmp_path, lasting=True)
 
     with pytest.raises(ValueError, match="no server called 'telepathy'; known: elasticsearch"):
         running.restart("telepathy")
