@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import shap
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.ensemble import IsolationForest
@@ -67,6 +66,8 @@ def removed(made: Made, order: Floats) -> float:
 def by_shap(made: Made) -> Floats:
     """How much each feature of the odd windows shortens their paths."""
     rows = made.odd.astype(np.float32)
+    import shap  # takes seconds, in each worker
+
     return -np.asarray(shap.TreeExplainer(made.theirs).shap_values(rows), dtype=np.float64)
 
 
