@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+import msgspec
+
 from detection.anomaly.state import DAY, HALF_LIFE, SIZES, Entity, Known, Moments, State, key_of
 from detection.anomaly.window import Behaviour
 
@@ -32,7 +34,7 @@ Weigh = Callable[[int, int], float]
 """How much of the surprise of a value that is new to an entity is believed, by facet and key."""
 
 
-class Evidence(NamedTuple):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """One value of a window and how unusual it is."""
 
     facet: int

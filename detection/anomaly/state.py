@@ -27,7 +27,7 @@ FAINT: Final = 0.05
 """A count below this is forgotten."""
 
 
-class Moments(msgspec.Struct, array_like=True):
+class Moments(msgspec.Struct, array_like=True, gc=False):
     """Weight, mean and squared deviations of a quantity, the old counting less."""
 
     weight: float = 0.0
@@ -64,7 +64,7 @@ class Entity(msgspec.Struct, array_like=True):
     last: Values = ()
 
 
-class Known(msgspec.Struct, array_like=True):
+class Known(msgspec.Struct, array_like=True, gc=False):
     """A value that some entity of the tenant has shown."""
 
     text: str
