@@ -39,16 +39,21 @@ ALWAYS = All(frozenset())
 
 def true_for(condition: Condition, held: Held) -> bool:
     """Whether the condition is true where exactly `held` hold."""
-    if type(condition) is Not:
-        return not true_for(condition.part, held)
-    parts = condition.parts
     if type(condition) is All:
         if not condition.predicates <= held:
             return False
-        return not parts or all(true_for(part, held) for part in parts)
-    if not condition.predicates.isdisjoint(held):
+        for part in condition.parts:  # noqa: SIM110 - quicker than a generator
+            if not true_for(part, held):
+                return False
         return True
-    return bool(parts) and any(true_for(part, held) for part in parts)
+    if type(condition) is Any:
+        if not condition.predicates.isdisjoint(held):
+            return True
+        for part in condition.parts:  # noqa: SIM110
+            if true_for(part, held):
+                return True
+        return False
+    return not true_for(condition.part, held)
 
 
 def one(predicate: int) -> Condition:

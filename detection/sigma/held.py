@@ -52,6 +52,7 @@ class Answers(dict[Any, int]):
         "_absent",
         "_affixes",
         "_exact",
+        "_longest",
         "_merely_present",
         "_of_held",
         "_parts",
@@ -60,12 +61,15 @@ class Answers(dict[Any, int]):
         "_scans",
         "_sets",
         "_tests",
+        "asks_for_none",
     )
 
     def __init__(self, lookups: Sequence[Lookup], sets: Sets) -> None:
         super().__init__()
         self._sets = sets
         self._exact = _merged([each.exact for each in lookups if each.exact])
+        self._longest = max(map(len, self._exact), default=-1)
+        """Longer texts are not looked up there, as that takes a pass over them too."""
         self._affixes = [table for each in lookups for table in each.affixes]
         within = [group for each in lookups for group in each.within]
         self._scans = [(each.scanner.scan, each.numbers) for each in within if each.scanner]
@@ -74,6 +78,8 @@ class Answers(dict[Any, int]):
         self._raw = [each for each in lookups if each.looks_at_raw]
         self._present = frozenset(number for each in lookups for number in each.present)
         self._absent = frozenset(number for each in lookups for number in each.absent)
+        self.asks_for_none = bool(self._absent)
+        """Whether it says anything of an event that the field is missing."""
         self._merely_present = 0
         self._of_held: dict[tuple[int, ...], int] = {}
         self.forget()
@@ -90,7 +96,7 @@ class Answers(dict[Any, int]):
             return self._of_another_kind(value)
         low = value.lower()
         held: list[int] = []
-        if low in self._exact:
+        if len(low) <= self._longest and low in self._exact:
             held += self._exact[low]
         for cut, table, how in self._affixes:
             if (outermost := low[cut]) in table:

@@ -48,6 +48,8 @@ class WideSigner:
 
     def __init__(self, answers: Mapping[str, Answers], pairs: Sequence[Pairs], sets: Sets) -> None:
         self._answers = answers
+        self._telling = [name for name, each in answers.items() if each.asks_for_none]
+        """Fields that tell something by being missing."""
         self._pairs = [(pair, *pair.names) for pair in pairs]
         self._sets = sets
         self._shapes: dict[tuple[str, ...], tuple[int, list[Answers], Callable[[Any], Any]]] = {}
@@ -64,7 +66,7 @@ class WideSigner:
 
     def _look_at(self, shape: tuple[str, ...]) -> tuple[int, list[Answers], Callable[[Any], Any]]:
         here = [name for name in shape if name in self._answers]
-        sets, missing = self._sets.sets, self._answers.keys() - here
+        sets, missing = self._sets.sets, [name for name in self._telling if name not in here]
         held = frozenset().union(*(sets[self._answers[name][None]] for name in missing))
         found = (self._sets.number(held), [self._answers[name] for name in here], _getter(here))
         if len(self._shapes) >= MAX_SHAPES:
