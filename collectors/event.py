@@ -27,8 +27,6 @@ class Soc(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     received: str
     time: str
     """The event's own time, or the receipt's where it has none."""
-    logsources: tuple[str, ...] = ()
-    """Each `product/category/service`."""
     related: dict[str, list[str]] = {}
     """Keys `user`, `host`, `ip`, `hash`; normalised values, the most telling first."""
     marks: tuple[str, ...] = ()
@@ -39,6 +37,8 @@ class Soc(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Readers that do not know it look for Sigma's names, so it needs no new version.
     """
+    logsources: tuple[str, ...] = ()
+    """Each `product/category/service`. The last, as readers first look at how a line ends."""
 
 
 _encode_soc = msgspec.json.Encoder().encode

@@ -23,7 +23,7 @@ MAX_NAMED = 10_000
 """Sets of log sources that are remembered by name; senders may declare what they like."""
 MAX_PLANS = 500
 """Combinations of log sources that are kept; real senders need some dozens."""
-LOGSOURCES = b'"logsources":['
+LOGSOURCES = b'"logsources":'
 
 
 class Engine:
@@ -73,7 +73,7 @@ class Engine:
         self._plan_of: dict[tuple[str, ...] | tuple[LogSource, ...], Plan] = {}
         self._views: dict[Plan, View] = {}
         self._readers: dict[bytes, Reader] = {}
-        """By the end of a line up to the bracket that closes its log sources; only a guess."""
+        """By the end of a line from the bracket that opens its log sources; only a guess."""
 
     @property
     def size(self) -> int:
@@ -109,8 +109,7 @@ class Engine:
         found: list[tuple[int, RuleInfo]] = []
         infos, readers, sets = self.infos, self._readers, self.sets
         for position, line in enumerate(lines):
-            at = line.rfind(LOGSOURCES)
-            read = readers.get(line[at : line.find(b"]", at)])
+            read = readers.get(line[line.rfind(b"[") :])
             numbers = read(line) if read is not None else None
             if numbers is None:
                 numbers = self._read_whole(line, position)
@@ -136,17 +135,17 @@ class Engine:
 
     def _expect(self, line: bytes, key: tuple[str, ...], event: dict[str, Any]) -> Reader | None:
         """What reads lines that name their log sources just as this one does, if that is new."""
-        at, plan = line.rfind(LOGSOURCES), self._plan_of[key]
-        named = line[at : line.find(b"]", at)]
-        if at < 0 or named in self._readers or not suits(plan):
+        at, plan = line.rfind(b"["), self._plan_of[key]
+        end = line[at:]
+        named = line[:at].endswith(LOGSOURCES)
+        if not named or end in self._readers or not suits(plan):
             return None
         if len(self._readers) > MAX_NAMED:
             self._readers.clear()
         view = self._views.get(plan)
         if view is None:
             view = self._views[plan] = View(plan, event)
-        read = view.reader(key, named[len(LOGSOURCES) - 1 :] + b"]")
-        self._readers[named] = read
+        read = self._readers[end] = view.reader(key, end[: end.find(b"]") + 1])
         return read
 
     def _plan(self, key: tuple[Any, ...], logsources: Iterable[LogSource]) -> Plan:
