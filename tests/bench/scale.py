@@ -38,6 +38,7 @@ TIMES = 10
 Given = TypeVar("Given")
 Told = TypeVar("Told")
 _ADDRESS = re.compile(r"[0-9a-fA-F.:]+(/\d+)?")
+_END = re.compile(r"(?<!\\)\$")
 
 LOOP = """
 import os, sys, time
@@ -196,11 +197,16 @@ def _variant(rule: Rule, turn: int) -> Rule | None:
     return parse(Document(rule.info.path, rule.info.line, content, {}), [])
 
 
-def _varied(part: Any, turn: int) -> Any:
+def _varied(part: Any, turn: int, *, regex: bool = False) -> Any:
     if isinstance(part, dict):
-        return {name: _varied(each, turn) for name, each in part.items()}
+        return {
+            name: _varied(each, turn, regex=name.partition("|")[2].startswith("re"))
+            for name, each in part.items()
+        }
     if isinstance(part, list):
-        return [_varied(each, turn) for each in part]
+        return [_varied(each, turn, regex=regex) for each in part]
+    if regex and isinstance(part, str) and _END.search(part):
+        return _END.sub(f"{turn}$", part)  # behind the end nothing could ever match
     if isinstance(part, str) and part and not _ADDRESS.fullmatch(part):
         return f"{part}{turn}"
     return part
