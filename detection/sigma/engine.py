@@ -134,10 +134,10 @@ class Engine:
         return plan.match(event, line) if found is None else found
 
     def _expect(self, line: bytes, key: tuple[str, ...], event: dict[str, Any]) -> Reader | None:
-        """What reads lines that name their log sources just as this one does, if that is new."""
+        """What reads lines that end in the names of these log sources, if that is new."""
         at, plan = line.rfind(b"["), self._plan_of[key]
         end = line[at:]
-        named = line[:at].endswith(LOGSOURCES)
+        named = line[:at].endswith(LOGSOURCES) and end.find(b"]}}") == len(end) - 3
         if not named or end in self._readers or not suits(plan):
             return None
         if len(self._readers) > MAX_NAMED:
@@ -145,7 +145,7 @@ class Engine:
         view = self._views.get(plan)
         if view is None:
             view = self._views[plan] = View(plan, event)
-        read = self._readers[end] = view.reader(key, end[: end.find(b"]") + 1])
+        read = self._readers[end] = view.reader(key, end[:-2])
         return read
 
     def _plan(self, key: tuple[Any, ...], logsources: Iterable[LogSource]) -> Plan:

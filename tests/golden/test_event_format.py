@@ -1,4 +1,7 @@
-"""The events on the bus, byte for byte: they change only on purpose, and with their version."""
+"""The events on the bus, byte for byte: they change only on purpose.
+
+Their version changes with what a reader must know; the order of an object's members is not that.
+"""
 
 import json
 from datetime import UTC, datetime
@@ -44,3 +47,11 @@ def test_events_of_this_version_are_read(case: dict[str, str]) -> None:
     fields, soc = decode(case["event"].encode())
 
     assert encode(fields, soc).decode() == case["event"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_an_envelope_in_any_order_says_the_same(case: dict[str, str]) -> None:
+    written = json.loads(case["event"])
+    turned = {**written, "soc": dict(reversed(written["soc"].items()))}
+
+    assert decode(json.dumps(turned).encode()) == decode(case["event"].encode())
