@@ -1,9 +1,7 @@
 """The anomaly model on real labelled data, beside plain detectors: `make bench-anomaly`."""
 
-import csv
 import gzip
 import json
-import os
 import random
 import sys
 import tempfile
@@ -11,11 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from pyod.models.ecod import ECOD
-from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score
 
 from detection.anomaly.budget import Standing
@@ -25,13 +20,22 @@ from detection.anomaly.replay import Replay, read_prior
 from detection.anomaly.state import DAY, size_of
 from detection.anomaly.views import STANDING, VIEWS, View
 from detection.anomaly.watch import Judged
+from tests.bench.anomaly_plain import ecod, forest, raw_counts, three_lines
+from tests.bench.anomaly_truth import (
+    CORPORA,
+    HOUR,
+    STEPLESS,
+    WINDOW,
+    Found,
+    Place,
+    Truth,
+    judge,
+    rows,
+    truth,
+)
 
-ROOT = Path(__file__).parents[2]
-CORPORA = Path(os.environ.get("CITYSOC_CORPORA", ROOT.parent / "shared" / "corpora")) / "anomaly"
 TENANTS = ("santos", "fox", "russellmitchell", "harrison")
 """In the order of their attacks."""
-WINDOW, HOUR = 900.0, 3600.0
-STEPLESS = frozenset({"-", "dnsteal"})
 FEWEST = 100
 """Of which one makes the least share that is looked at."""
 BEACON, SECOND_DAY = "73.54.23.243", 1713571200.0
@@ -51,78 +55,6 @@ UNIX = read(
     b" facets: {command: command, change: {follows: command}}}",
     "unix",
 )
-
-Place = tuple[str, float]
-"""A host and the start of its window."""
-
-
-class Truth(NamedTuple):
-    """What a network's labels say."""
-
-    steps: dict[Place, set[str]]
-    ignored: set[Place]
-    """Neither right nor wrong: the exfiltration that runs all the time, phases without a step."""
-    days: set[int]
-
-    @property
-    def pairs(self) -> set[tuple[str, str]]:
-        return {(host, step) for (host, _), steps in self.steps.items() for step in steps}
-
-    @property
-    def benign_days(self) -> set[int]:
-        return self.days - {int(start // DAY) for _, start in self.steps}
-
-
-class Found(NamedTuple):
-    """What the flagged windows of all networks amount to; alerts are distinct host-hours."""
-
-    pairs: int = 0
-    all: int = 0
-    right: int = 0
-    wrong: int = 0
-    wrong_benign: int = 0
-    benign_days: int = 0
-
-    def __add__(self, other: "Found") -> "Found":  # type: ignore[override]
-        return Found(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
-
-    def __str__(self) -> str:
-        false = self.wrong_benign / max(1, self.benign_days)
-        precision = self.right / max(1, self.right + self.wrong)
-        return f"{self.pairs}/{self.all} pairs, {false:.2f} false a benign day, {precision:.2f}"
-
-
-def rows(tenant: str) -> Iterator[dict[str, str]]:
-    with gzip.open(CORPORA / "ait" / f"{tenant}.csv.gz", "rt") as lines:
-        yield from csv.DictReader(lines)
-
-
-def truth(tenant: str) -> Truth:
-    found = Truth({}, set(), set())
-    for row in rows(tenant):
-        start = float(row["time"]) // WINDOW * WINDOW
-        place, step = (row["host"], start), row["event_label"]
-        found.days.add(int(start // DAY))
-        if step not in STEPLESS:
-            found.steps.setdefault(place, set()).add(step)
-        elif step == "dnsteal" or row["time_label"] != "false_positive":
-            found.ignored.add(place)
-    return found
-
-
-def judge(flagged: set[Place], labels: Truth) -> Found:
-    pairs = {(place[0], step) for place in flagged for step in labels.steps.get(place, ())}
-    right, wrong = set(), set()
-    for host, start in flagged:
-        if (host, start) in labels.steps:
-            right.add((host, int(start // HOUR)))
-        elif (host, start) not in labels.ignored:
-            wrong.add((host, int(start // HOUR)))
-    wrong -= right
-    benign = [hour for _, hour in wrong if hour // 24 in labels.benign_days]
-    return Found(
-        len(pairs), len(labels.pairs), len(right), len(wrong), len(benign), len(labels.benign_days)
-    )
 
 
 def replay(profile: Profile, tenant: str, paths: list[Path], budget: float) -> list[Judged]:
@@ -146,65 +78,6 @@ def opened(judged: Judged) -> bool:
 
 def alerted(judged: list[Judged]) -> set[Place]:
     return {(each.behaviour.entity, each.behaviour.start) for each in judged if each.alert}
-
-
-def three_lines(tenant: str, kinds: int = 2) -> set[Place]:
-    """A host's 15 minutes, after the first day, with two kinds of alert never seen on it."""
-    shown: dict[Place, set[str]] = {}
-    for row in rows(tenant):
-        start = float(row["time"]) // WINDOW * WINDOW
-        shown.setdefault((row["host"], start), set()).add(row["short"])
-    first, seen, flagged = min(start for _, start in shown), dict[str, set[str]](), set()
-    for host, start in sorted(shown, key=lambda place: place[1]):
-        known = seen.setdefault(host, set())
-        if len(shown[host, start] - known) >= kinds and start >= first + DAY:
-            flagged.add((host, start))
-        known |= shown[host, start]
-    return flagged
-
-
-Detector = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Fitted to the first rows, scores the second."""
-
-
-def forest(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    grown = IsolationForest(n_estimators=100, random_state=0).fit(before)
-    return np.concatenate([-grown.score_samples(before), -grown.score_samples(after)])
-
-
-def ecod(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    return np.asarray(ECOD().fit(before).decision_function(np.concatenate([before, after])))
-
-
-def raw_counts(tenant: str, detector: Detector, budget: float) -> set[Place]:
-    """A detector on counts of each kind, refitted nightly; the budget-th best a day alerts."""
-    counts: dict[Place, dict[str, int]] = {}
-    for row in rows(tenant):
-        place = row["host"], float(row["time"]) // WINDOW * WINDOW
-        of = counts.setdefault(place, {})
-        of[row["short"]] = of.get(row["short"], 0) + 1
-    places = sorted(counts, key=lambda place: (place[1], place[0]))
-    first, flagged = int(places[0][1] // DAY), set()
-    for day in range(first + 1, int(places[-1][1] // DAY) + 1):
-        before = [place for place in places if place[1] // DAY < day]
-        today = [place for place in places if place[1] // DAY == day]
-        kinds = sorted({kind for place in before for kind in counts[place]})
-        matrix = np.asarray(
-            [[counts[place].get(kind, 0) for kind in kinds] for place in before + today], float
-        )
-        scores = detector(matrix[: len(before)], matrix[len(before) :])
-        hours: dict[tuple[str, int], float] = {}
-        for place, score in zip(before, scores, strict=False):
-            hour = place[0], int(place[1] // HOUR)
-            hours[hour] = max(score, hours.get(hour, score))
-        allowed = min(len(hours) - 1, int(budget * (day - first)))
-        threshold = sorted(hours.values(), reverse=True)[allowed]
-        flagged |= {
-            place
-            for place, score in zip(today, scores[len(before) :], strict=True)
-            if score > threshold
-        }
-    return flagged
 
 
 def on_alerts(budget: float = 5.0) -> None:

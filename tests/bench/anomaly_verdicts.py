@@ -9,7 +9,8 @@ from detection.anomaly.ranking import Group, learn
 from detection.anomaly.ranking import Judged as Lesson
 from detection.anomaly.state import DAY
 from detection.anomaly.watch import Judged
-from tests.bench.anomaly import AIT, HOUR, TENANTS, Found, Truth, ait, alerted, judge, truth
+from tests.bench.anomaly import AIT, TENANTS, ait, alerted
+from tests.bench.anomaly_truth import HOUR, Found, Truth, judge, truth
 
 KEY = b"k" * 32
 BUDGET, A_DAY = 5.0, 20

@@ -5,16 +5,8 @@ from pathlib import Path
 import pytest
 
 from detection.anomaly.replay import read_prior
-from tests.bench.anomaly import (
-    AIT,
-    TENANTS,
-    after_attack,
-    alerted,
-    habits,
-    judge,
-    replay,
-    truth,
-)
+from tests.bench.anomaly import AIT, TENANTS, after_attack, alerted, habits, replay
+from tests.bench.anomaly_truth import judge, truth
 
 TENANT = "russellmitchell"
 
