@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from collectors.bus.contract import Bus, Retention
+from collectors.bus.contract import Bus
 from collectors.bus.embedded import EmbeddedBus
 from collectors.event import Soc, encode, event_id, timestamp
 from detection.alert import Alert
@@ -20,22 +20,13 @@ from detection.anomaly.counting import Counting
 from detection.anomaly.shelf import Shelf
 from detection.anomaly.stage import Behaviour
 from detection.policy import Policy
+from tests import buses
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 KINDS = ("events", "signals", "behaviour", "alerts", "dead")
 PROGRAMS = ("outlook.exe", "winword.exe", "teams.exe", "chrome.exe")
 KEY = b"k" * 32
-
-
-class Clock:
-    """The bus's time."""
-
-    def __init__(self) -> None:
-        self.now = START.timestamp()
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Policies:
@@ -48,14 +39,11 @@ class Policies:
         return self._policies[tenant, version]
 
 
-@contextlib.contextmanager
-def opened(path: Path, clock: Clock, *tenants: str) -> Iterator[EmbeddedBus]:
+def opened(
+    path: Path, clock: buses.Clock, *tenants: str
+) -> contextlib.AbstractContextManager[EmbeddedBus]:
     """A bus with the topics of these tenants."""
-    with contextlib.closing(EmbeddedBus(path, clock=clock)) as bus:
-        for tenant in tenants:
-            for kind in KINDS:
-                bus.create_topic(f"{kind}.{tenant}", partitions=1, retention=Retention())
-        yield bus
+    return buses.opened(path, clock, tenants, KINDS)
 
 
 def event(
@@ -124,7 +112,7 @@ def days(
 
 
 def publish(
-    bus: Bus, clock: Clock, what: Iterator[tuple[datetime, list[bytes]]], tenant: str
+    bus: Bus, clock: buses.Clock, what: Iterator[tuple[datetime, list[bytes]]], tenant: str
 ) -> None:
     """Each quarter a record, taken by the bus when it was over."""
     with contextlib.closing(bus.producer()) as producer:

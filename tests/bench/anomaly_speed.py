@@ -20,7 +20,8 @@ from detection.anomaly.counting import Counting
 from detection.anomaly.profile import read
 from detection.anomaly.replay import Replay
 from detection.anomaly.stage import Behaviour
-from tests.behaviour import START, Clock, behaviour, counting, opened
+from tests.behaviour import START, behaviour, counting, opened
+from tests.buses import Clock
 
 TENANT = "council"
 ENTITIES, PEERS = 15_000, 8
@@ -102,7 +103,7 @@ def drain(consumer: Consumer, handler: Counting | Behaviour) -> float:
 
 def live(count: int) -> None:
     """Both halves of the stage over an embedded bus, a model in force."""
-    clock, since = Clock(), START.timestamp()
+    clock, since = Clock(START), START.timestamp()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         bus = stack.enter_context(opened(Path(folder) / "bus.db", clock, TENANT))
         halves = (("events.", counting(bus)), ("behaviour.", behaviour(bus, Path(folder))))

@@ -4,13 +4,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
-from collectors.bus.contract import Retention
 from collectors.bus.embedded import EmbeddedBus
 from collectors.bus.loop import run
 from collectors.event import timestamp
@@ -18,32 +18,25 @@ from detection.alert import Alert
 from detection.correlation import Correlation
 from detection.policy import State
 from detection.signal import Entity, Place, Signal, signal_id
+from tests.buses import Clock, opened
 from tests.rule_sets import Sets
 
 START = datetime(2026, 11, 24, 13, 10, tzinfo=UTC)
 HOST = Entity("host", "ws-014")
+TENANTS = ("council", "school")
+KINDS = ("signals", "alerts", "dead")
 
 
-class Clock:
-    """The bus's time."""
-
-    def __init__(self) -> None:
-        self.now = START.timestamp()
-
-    def __call__(self) -> float:
-        return self.now
-
-    def go(self, **span: float) -> None:
-        self.now += timedelta(**span).total_seconds()
+@pytest.fixture
+def clock() -> Clock:
+    """Time stands still at START until a test moves it."""
+    return Clock(START)
 
 
-@contextlib.contextmanager
-def opened(path: Path, clock: Clock) -> Iterator[EmbeddedBus]:
+@pytest.fixture
+def bus(tmp_path: Path, clock: Clock) -> Iterator[EmbeddedBus]:
     """A bus with the topics of two tenants."""
-    with contextlib.closing(EmbeddedBus(path, clock=clock)) as bus:
-        for tenant in ("council", "school"):
-            for kind in ("signals", "alerts", "dead"):
-                bus.create_topic(f"{kind}.{tenant}", partitions=1, retention=Retention())
+    with opened(tmp_path / "bus.db", clock, TENANTS, KINDS) as bus:
         yield bus
 
 

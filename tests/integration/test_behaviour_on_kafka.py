@@ -7,7 +7,8 @@ from pathlib import Path
 from collectors.bus.contract import Bus, Retention
 from collectors.bus.kafka import KafkaBus, KafkaSettings
 from deploy.local.servers import Running
-from tests.behaviour import KINDS, Clock, behaviour, counting, days, opened, publish, said, work
+from tests.behaviour import KINDS, START, behaviour, counting, days, opened, publish, said, work
+from tests.buses import Clock
 
 WAIT = 1.5
 """Seconds without a record after which a log has been read."""
@@ -29,7 +30,7 @@ def test_a_real_broker_makes_no_difference(kafka_server: Running, tmp_path: Path
     settings = KafkaSettings(
         servers=kafka_server.kafka, prefix=f"{uuid.uuid4().hex[:12]}.", session=6, look=0.5
     )
-    clock = Clock()
+    clock = Clock(START)
     with opened(tmp_path / "bus.db", clock, "council") as embedded:
         expected = watch(embedded, clock, tmp_path / "embedded", 0.0)
 

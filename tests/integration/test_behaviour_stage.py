@@ -23,7 +23,7 @@ from detection.policy import Policy, State
 from detection.unusual import RULE, VIEWS
 from tests.behaviour import (
     KEY,
-    Clock,
+    START,
     Policies,
     behaviour,
     counting,
@@ -34,6 +34,7 @@ from tests.behaviour import (
     said,
     work,
 )
+from tests.buses import Clock
 
 DAYS = 4
 PLANTED = 96 * 3 + 40
@@ -42,7 +43,7 @@ HOURLY = 3600.0
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(START)
 
 
 @pytest.fixture

@@ -1,35 +1,20 @@
 """The correlation stage counts once what comes again, and goes on counting after a restart."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-
-import pytest
 
 from collectors.bus.embedded import EmbeddedBus
 from collectors.event import timestamp
 from detection.signal import Entity, Place
+from tests.buses import Clock
 from tests.integration.correlation_kit import (
     START,
-    Clock,
     correlate,
     final,
-    opened,
     send,
     sent,
     signal,
 )
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def bus(tmp_path: Path, clock: Clock) -> Iterator[EmbeddedBus]:
-    with opened(tmp_path / "bus.db", clock) as bus:
-        yield bus
 
 
 def test_what_detection_sends_again_is_counted_once(bus: EmbeddedBus, tmp_path: Path) -> None:

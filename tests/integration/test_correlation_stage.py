@@ -1,7 +1,6 @@
 """The correlation stage on the embedded bus: which alerts come of which signals."""
 
 import contextlib
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,27 +17,14 @@ from detection.signal import Entity
 from tests.integration.correlation_kit import (
     HOST,
     START,
-    Clock,
     correlate,
     final,
-    opened,
     put,
     send,
     sent,
     signal,
 )
 from tests.rule_sets import Sets
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def bus(tmp_path: Path, clock: Clock) -> Iterator[EmbeddedBus]:
-    with opened(tmp_path / "bus.db", clock) as bus:
-        yield bus
 
 
 def test_a_signal_becomes_an_alert_that_carries_its_event(bus: EmbeddedBus, tmp_path: Path) -> None:

@@ -2,30 +2,22 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from collectors.bus.contract import Lag, Partition, Position, Retention
 from collectors.bus.embedded import EmbeddedBus
+from tests.buses import Clock
 
 TOPIC = "signals.school"
 PLACE = Partition(TOPIC, 0)
 
 
-class Clock:
-    """A time that tests set."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(datetime.fromtimestamp(1_000_000, UTC))
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from detection.anomaly.checkpoint import CheckpointFiles
 from detection.anomaly.lessons import Said
 from detection.anomaly.split import Heard
 from detection.anomaly.tenant import Kept
-from tests.behaviour import Clock, behaviour, counting, days, opened, publish, said, work
+from tests.behaviour import START, behaviour, counting, days, opened, publish, said, work
+from tests.buses import Clock
 
 DAYS = 3
 PLANTED = [96 * 2 + 40]
@@ -27,7 +28,7 @@ def city(
     folder: Path, *tenants: str, verdict: str = "", declines: Sequence[str] = ()
 ) -> dict[str, dict[str, Alert]]:
     """Days of these tenants, each with something odd; then, maybe, a verdict on the school's."""
-    clock = Clock()
+    clock = Clock(START)
     with opened(folder / "bus.db", clock, *tenants) as bus:
         for tenant in tenants:
             publish(bus, clock, days(DAYS, hosts=4, tenant=tenant, planted=PLANTED), tenant)

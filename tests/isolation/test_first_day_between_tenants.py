@@ -17,7 +17,7 @@ from detection.anomaly.shelf import Shelf
 from detection.anomaly.state import key_of
 from tests.behaviour import (
     KEY,
-    Clock,
+    START,
     behaviour,
     counting,
     days,
@@ -27,6 +27,7 @@ from tests.behaviour import (
     said,
     work,
 )
+from tests.buses import Clock
 
 LENDERS = ("school", "council", "library")
 NEWCOMER = "docks"
@@ -72,7 +73,7 @@ def lender(tenant: str) -> Quarters:
 @pytest.fixture(scope="module")
 def lent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an installation in which three organisations have had three days."""
-    folder, clock = tmp_path_factory.mktemp("lenders"), Clock()
+    folder, clock = tmp_path_factory.mktemp("lenders"), Clock(START)
     with opened(folder / "bus.db", clock, *LENDERS) as bus:
         for tenant in LENDERS:
             publish(bus, clock, iter(lender(tenant)), tenant)
@@ -89,7 +90,7 @@ def first_day(
     contributes: Callable[[str], bool] = lambda _tenant: True,
 ) -> dict[str, Alert]:
     """A newcomer's first quarter, and when it has been heard of the others."""
-    clock = Clock()
+    clock = Clock(START)
     with opened(folder / "newcomer.db", clock, NEWCOMER) as bus:
         for part in (quarters[:1], quarters[1:]):
             publish(bus, clock, iter(part), NEWCOMER)
@@ -226,7 +227,7 @@ def test_habits_that_were_changed_are_not_lent(lent: Path, tmp_path: Path) -> No
 
 def test_a_first_day_that_begins_anew_knows_and_says_the_same(lent: Path, tmp_path: Path) -> None:
     """The log names what was lent: whoever reads it again judges by the same."""
-    folder, clock = installation(lent, tmp_path), Clock()
+    folder, clock = installation(lent, tmp_path), Clock(START)
     with opened(folder / "newcomer.db", clock, NEWCOMER) as bus:
         for part in (newcomer()[:1], newcomer()[1:]):
             publish(bus, clock, iter(part), NEWCOMER)
