@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -54,7 +54,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     """When the tenant first showed it, Unix seconds; 0 where it is new."""
 
 
-class Measured(NamedTuple):
+class Measured(msgspec.Struct, frozen=True, gc=False):
     """A window in numbers."""
 
     features: list[float]
@@ -81,39 +81,132 @@ def measured(facets: int) -> int:
 def measure(
     done: Behaviour, state: State, hour: int | None, weigh: Weigh | None = None
 ) -> Measured:
-    """Compare a window with what was known before it; `hour` is None where windows have no time.
+    """Compare one window with what was known before it; see Comparison."""
+    return Comparison(state).measure(done, hour, weigh)
 
-    With `weigh`, which knows what is common elsewhere, an entity's very first window can show new
-    things too.
+
+class Comparison:
+    """Compares windows with what was known before them; the state must not change meanwhile.
+
+    What is the same for all of them is worked out once.
     """
-    entity = state.entities.get(done.entity)
-    peers = len(state.entities) - (entity is not None)
-    evidence: list[Evidence] = []
-    features: list[float] = []
-    known = entity.windows if entity is not None else 0.0
-    trust = known / (known + STRANGER)
-    age = max(1.0, known / OWN) if hour is None else _effective_days(done.end - state.first)
-    sizes = [
-        math.log1p(done.events),
-        math.log1p(done.bytes),
-        math.log1p(sum(map(len, done.counts))),
-    ]
-    quantities: list[float | None] = list(sizes)
-    for index, counts in enumerate(done.counts):
-        if not counts:
-            features += ABSENT
-            quantities += (None, None)
-            continue
-        found, numbers, mean, ratio = _facet(index, counts, entity, state, peers, age, weigh)
-        evidence += found
-        features += numbers
-        features.append(trust * _deviation(mean, entity, state, len(quantities)))
-        features.append(trust * _deviation(ratio, entity, state, len(quantities) + 1))
-        # a stranger's surprise is everybody's: it says nothing of how one that is known behaves
-        quantities += (mean if entity is not None else None, ratio)
-    features += [_deviation(size, entity, state, index) for index, size in enumerate(sizes)]
-    features.append(0.0 if hour is None else _hour(hour, done.start, entity, state))
-    return Measured(features, quantities, evidence, peers, known)
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._facets = list(map(_Everyone, state.known, state.totals))
+        self._usual = [(each.mean, _spread(each)) for each in state.moments]
+        self._strange = [Moments() for _ in state.moments]
+        self._hours: dict[tuple[int, float], float] = {}
+
+    def measure(self, done: Behaviour, hour: int | None, weigh: Weigh | None = None) -> Measured:
+        """One window in numbers; `hour` is None where windows have no time.
+
+        With `weigh`, which knows what is common elsewhere, an entity's very first window can show
+        new things too.
+        """
+        state = self._state
+        entity = state.entities.get(done.entity)
+        peers = len(state.entities) - (entity is not None)
+        known = entity.windows if entity is not None else 0.0
+        trust = known / (known + STRANGER)
+        age = max(1.0, known / OWN) if hour is None else _effective_days(done.end - state.first)
+        evidence: list[Evidence] = []
+        shown: list[list[float]] = []
+        values = [
+            math.log1p(done.events),
+            math.log1p(done.bytes),
+            math.log1p(sum(map(len, done.counts))),
+        ]
+        for index, counts in enumerate(done.counts):
+            numbers: list[float] = []
+            mean = ratio = 0.0
+            if counts:
+                found, numbers, mean, ratio = _facet(
+                    index, counts, entity, self._facets[index], peers, age, weigh
+                )
+                evidence += found
+            shown.append(numbers)
+            values += (mean, ratio)
+        deviations = self._deviations(values, entity)
+        features: list[float] = []
+        quantities: list[float | None] = [*values]
+        for at, numbers in zip(range(SIZES, len(values), 2), shown, strict=True):
+            if numbers:
+                features += numbers
+                features += (trust * deviations[at], trust * deviations[at + 1])
+            else:
+                features += ABSENT
+                quantities[at] = quantities[at + 1] = None
+            if entity is None:
+                # a stranger's surprise is everybody's: it says nothing of how one that is known
+                # behaves
+                quantities[at] = None
+        features += deviations[:SIZES]
+        features.append(0.0 if hour is None else self._hour(hour, done.start, entity))
+        return Measured(features, quantities, evidence, peers, known)
+
+    def _deviations(self, values: list[float], entity: Entity | None) -> list[float]:
+        """Standard deviations above the entity's means, both mixed with those of all.
+
+        What is seen of an entity counts for so much and no more: else deviations would grow with
+        its history, and the windows of last week would say nothing about how large they are today.
+        """
+        found, sqrt = [], math.sqrt
+        moments = entity.moments if entity is not None else self._strange
+        for value, mine, (usual, spread) in zip(values, moments, self._usual, strict=True):
+            own = mine.weight
+            narrow = mine.squares / own if own else 0.0
+            own = min(own, OWN)
+            weight = own + SHRINK
+            mean = (own * mine.mean + SHRINK * usual) / weight
+            variance = max((own * narrow + SHRINK * spread) / weight, STEADY * spread)
+            found.append((value - mean) / sqrt(variance + 1e-3))
+        return found
+
+    def _hour(self, hour: int, start: float, entity: Entity | None) -> float:
+        """Surprise of being active at this hour of the week, for the entity backed off to all."""
+        if entity is None or _lived(start, self._state.first) < DAY:
+            return 0.0
+        ours = self._hours.get((hour, start))
+        if ours is None:
+            ours = self._hours[hour, start] = self._hour_of_all(hour, start)
+        known, windows = 0.0, 0.0
+        lived = _lived(start, entity.first)
+        if lived >= DAY:
+            windows = entity.windows
+            known = _usual(hour, entity.hours, windows, lived, ACQUAINTED)
+        mine = (known + FEWEST_HOURS * ours) / (windows + FEWEST_HOURS)
+        return -math.log(mine * HOURS)
+
+    def _hour_of_all(self, hour: int, start: float) -> float:
+        """Share of all windows that are of this hour of the week."""
+        hours, lived = self._state.hours, _lived(start, self._state.first)
+        total = sum(hours.values())
+        ours = _usual(hour, hours, total, lived, FEWEST_HOURS * HOURS)
+        return (ours + 0.5) / (total + 0.5 * HOURS)
+
+
+class _Everyone(dict[str, tuple[int, float, float, float, float]]):
+    """What is known among all entities of a facet's values, by text, as it is asked for: the key,
+    the probability, the surprise, how many remember it, and when it was first seen."""
+
+    def __init__(self, known: Mapping[int, Known], total: float) -> None:
+        super().__init__()
+        kinds = len(known)
+        self._known = known
+        self._total = total
+        self._novel = 1.0 / (kinds + 1)
+        self.unseen = _backed_off(0.0, total, kinds, self._novel)
+        """The probability of a value that nobody ever showed."""
+        self._scale = _bottom(self.unseen)
+
+    def __missing__(self, text: str) -> tuple[int, float, float, float, float]:
+        key = key_of(text)
+        value = self._known.get(key) or Known(text, 0.0, 0.0, 0.0)
+        p = _backed_off(value.count, self._total, len(self._known), self._novel)
+        surprise = min(-math.log(p) / self._scale, 1.0)
+        found = self[text] = key, p, surprise, value.holders, value.first
+        return found
 
 
 def _effective_days(seconds: float) -> float:
@@ -126,54 +219,51 @@ def _facet(
     index: int,
     counts: dict[str, float],
     entity: Entity | None,
-    state: State,
+    everyone: _Everyone,
     peers: int,
     age: float,
     weigh: Weigh | None,
 ) -> tuple[list[Evidence], list[float], float, float]:
     """The values of a facet, what they come to (new, odd, burst, lone), their mean surprise for the
     entity, and how much more that is than for all."""
-    known, total = state.known[index], state.totals[index]
-    kinds = len(known)
-    novel = 1.0 / (kinds + 1)
-    unseen = _backed_off(0.0, total, kinds, novel)
     mine = entity.counts[index] if entity is not None else {}
-    own_total = entity.totals[index] if entity is not None else 0.0
-    own_kinds = len(mine)
-    scale, own_scale = _bottom(unseen), _bottom(_backed_off(0.0, own_total, own_kinds, unseen))
-    base, whole, own_whole = kinds * novel, total + kinds, own_total + own_kinds
+    total = entity.totals[index] if entity is not None else 0.0
+    kinds = len(mine)
+    whole, scale = total + kinds, _bottom(_backed_off(0.0, total, kinds, everyone.unseen))
     comparable = entity is not None or weigh is not None
     log, log1p, sqrt, found = math.log, math.log1p, math.sqrt, []
     new = odd = burst = highest = weight = mean = ratio = 0.0
     for text, number in counts.items():
-        key = key_of(text)
-        value: Known | None = known.get(key)
+        key, p, all_, holders, first = everyone[text]
         uses = mine.get(key, 0.0)
-        if value is None:
-            count = holders = first = 0.0
+        own, lone = all_, 0.0
+        if kinds:
+            # the same as _backed_off; conditions here are far less than calls
+            own = -log((uses + kinds * p) / whole) / scale
+            if own > 1.0:
+                own = 1.0
+        if uses:
+            holders = holders - 1.0 if holders > 1.0 else 0.0
+        if holders > peers:
+            holders = peers
+        if uses:
+            lone = log1p(uses / age / (holders + 1.0))
+            if lone > highest:
+                highest = lone
         else:
-            count, holders, first = value.count, value.holders - (uses > 0), value.first
-            holders = min(max(holders, 0.0), peers)
-        # the same as _backed_off, twice
-        p = (count + base) / whole if kinds else novel
-        own = -log((uses + own_kinds * p) / own_whole if own_kinds else p) / own_scale
-        all_ = -log(p) / scale
-        own, all_ = min(own, 1.0), min(all_, 1.0)
-        lone = log1p(uses / age / (holders + 1.0)) if uses else 0.0
-        if weigh is not None and not uses:
-            believed = weigh(index, key)
-            own, all_ = own * believed, all_ * believed
+            if weigh is not None:
+                believed = weigh(index, key)
+                own, all_ = own * believed, all_ * believed
+            if comparable:
+                new += own
         found.append(Evidence(index, text, number, own, all_, uses, holders, lone, first))
-        if comparable and not uses:
-            new += own
         if all_ > odd:
             odd = all_
-        sudden = own * (LOG_TWO if number == 1.0 else log1p(number))
+        share, sudden = (
+            (1.0, own * LOG_TWO) if number == 1.0 else (sqrt(number), own * log1p(number))
+        )
         if sudden > burst:
             burst = sudden
-        if lone > highest:
-            highest = lone
-        share = sqrt(number)
         weight += share
         mean += share * own
         ratio += share * (own - all_)
@@ -189,38 +279,9 @@ def _bottom(unseen: float) -> float:
     return max(1e-9, -math.log(unseen))
 
 
-def _deviation(value: float, entity: Entity | None, state: State, index: int) -> float:
-    """Standard deviations above the entity's mean, both mixed with those of all.
-
-    What is seen of an entity counts for so much and no more: else deviations would grow with its
-    history, and the windows of last week would say nothing about how large they are today.
-    """
-    ours = state.moments[index]
-    mine = entity.moments[index] if entity is not None else Moments()
-    own = min(mine.weight, OWN)
-    weight = own + SHRINK
-    mean = (own * mine.mean + SHRINK * ours.mean) / weight
-    spread = ours.squares / ours.weight if ours.weight > 1.0 else 1.0
-    narrow = mine.squares / mine.weight if mine.weight else 0.0
-    variance = max((own * narrow + SHRINK * spread) / weight, STEADY * spread)
-    return (value - mean) / math.sqrt(variance + 1e-3)
-
-
-def _hour(hour: int, start: float, entity: Entity | None, state: State) -> float:
-    """Surprise of being active at this hour of the week, for the entity backed off to all."""
-    lived = _lived(start, state.first)
-    if entity is None or lived < DAY:
-        return 0.0
-    total = sum(state.hours.values())
-    ours = _usual(hour, state.hours, total, lived, FEWEST_HOURS * HOURS)
-    ours = (ours + 0.5) / (total + 0.5 * HOURS)
-    known, windows = 0.0, 0.0
-    lived = _lived(start, entity.first)
-    if lived >= DAY:
-        windows = entity.windows
-        known = _usual(hour, entity.hours, windows, lived, ACQUAINTED)
-    mine = (known + FEWEST_HOURS * ours) / (windows + FEWEST_HOURS)
-    return -math.log(mine * HOURS)
+def _spread(moments: Moments) -> float:
+    """The variance among all."""
+    return moments.squares / moments.weight if moments.weight > 1.0 else 1.0
 
 
 def _lived(start: float, first: float) -> float:

@@ -8,7 +8,7 @@ import msgspec
 from detection.anomaly import model as models
 from detection.anomaly import state as states
 from detection.anomaly.budget import Gate, Ledger, Standing
-from detection.anomaly.features import Measured, measure, measured
+from detection.anomaly.features import Comparison, Measured, measured
 from detection.anomaly.model import Model, Past, Scorer
 from detection.anomaly.prior import Borrowed, Habits, Prior, habits_of
 from detection.anomaly.profile import Profile
@@ -149,9 +149,9 @@ class Watch:
             self.kept.prior = self._borrowed = None
         done = [self._close(window) for window in windows]
         hours = [self._calendar(each.start) if self.profile.timed else None for each in done]
-        state = self.kept.state
-        seen = [measure(each, state, hour) for each, hour in zip(done, hours, strict=True)]
-        judged = self._placed(self._judge(done, seen, hours))
+        comparison = Comparison(self.kept.state)
+        seen = [comparison.measure(*each) for each in zip(done, hours, strict=True)]
+        judged = self._placed(self._judge(done, seen, hours, comparison))
         for each, numbers, hour in zip(judged, seen, hours, strict=True):
             self._learn(each, numbers, hour)
         return judged
@@ -248,12 +248,16 @@ class Watch:
             self._scorer = Scorer(kept.model)
 
     def _judge(
-        self, done: Sequence[Behaviour], seen: Sequence[Measured], hours: Sequence[int | None]
+        self,
+        done: Sequence[Behaviour],
+        seen: Sequence[Measured],
+        hours: Sequence[int | None],
+        comparison: Comparison,
     ) -> list[Judged]:
         learning, lent = not self._over(done[0].end), self._borrowed
         if lent is not None:
             seen = [
-                measure(each, self.kept.state, hour, lent.weigh)
+                comparison.measure(each, hour, lent.weigh)
                 for each, hour in zip(done, hours, strict=True)
             ]
             budget, per_day = self.budget * self.share, self._per_day(done[0])
