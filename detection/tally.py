@@ -9,7 +9,6 @@ import msgspec
 from detection.alert import MAX_BODIES, Alert
 from detection.signal import NO_BODY, Signal
 
-EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC without saying so, as it is subtracted from
 MAX_BODY_BYTES: Final = 64 * 1024
 """Of all bodies of an alert, as each amendment carries them again."""
 MAX_RELATED: Final = 50
@@ -25,7 +24,7 @@ def moment(timestamp: str) -> float:
     """Unix seconds of `2026-11-24T13:47:03.123456Z`. Raises ValueError for anything else."""
     if len(timestamp) != 27 or timestamp[26] != "Z":
         raise ValueError(f"expected a time as 2026-11-24T13:47:03.123456Z, got {timestamp[:40]!r}")
-    return (datetime.fromisoformat(timestamp[:26]) - EPOCH).total_seconds()
+    return datetime.fromisoformat(timestamp).timestamp()
 
 
 class Tally:
