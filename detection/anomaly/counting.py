@@ -13,7 +13,6 @@ from detection.anomaly.in_force import InForce, Policies
 from detection.anomaly.library import Watched, library
 from detection.anomaly.lines import Lines
 from detection.anomaly.part import Part, encode
-from detection.anomaly.profile import Observation
 
 BEHAVIOUR = "behaviour."
 
@@ -85,15 +84,9 @@ class Counting:
         if record.kind != "events":
             return None
         sights = self._lines.alerts if topic == "alerts" else self._lines.events
-        heard: dict[str, dict[str, float]] = {}
-        seen: dict[str, list[Observation]] = {}
         value = record.value if topic == "alerts" else self._in_force.left(record, tenant)
-        for source, time, observations in sights(value, tenant):
-            for profile, observation in observations:
-                seen.setdefault(profile, []).append(observation)
-                sources = heard.setdefault(profile, {})
-                sources[source] = max(time, sources.get(source, time))
-        return msgspec.structs.replace(place, heard=heard, seen=seen)
+        shown = sights(value, tenant)
+        return msgspec.structs.replace(place, heard=shown.heard, seen=shown.seen)
 
 
 def _ticked(place: Part, record: Record) -> Part | None:

@@ -1,7 +1,9 @@
 """The lines of a record as profiles see them: only the fields that they ask for are decoded."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Required
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 
@@ -11,7 +13,7 @@ from collectors.logsource import LogSource
 from detection.alert import Alert
 from detection.anomaly.decoding import ENVELOPE, Decode, decoder
 from detection.anomaly.library import ALERTS, KINDS, Watched
-from detection.anomaly.profile import Observation, Observe, fields_of, observer
+from detection.anomaly.profile import Observation, Observe, Row, columns_of, observer, row_of
 from detection.incoming import legible
 from detection.schema_view import view
 from detection.tally import moment
@@ -21,19 +23,48 @@ MOST: Final = 10_000
 LOGSOURCES: Final = b'"logsources":'
 WATCHED: Final = frozenset({KINDS["host"]})
 """Kinds of entities whose alerts are behaviour."""
+ENTITIES: Final = 1 << 16
+"""Names of entities of which the one spelling is remembered."""
 
 Fields = Mapping[str, Any]
-Seers = Sequence[tuple[Watched, Observe]]
+Seers = Sequence[tuple[str, Observe]]
+"""How the profiles that watch an event see it, by their names."""
 
 
-class Sight(NamedTuple):
-    """An event as the profiles that watch it see it."""
+class Sights:
+    """What a record shows."""
 
-    source: str
-    time: float
-    """Unix seconds."""
-    observations: Sequence[tuple[str, Observation]]
-    """By the name of the profile."""
+    def __init__(self) -> None:
+        self.heard: dict[str, dict[str, float]] = defaultdict(dict)
+        """By profile and source, the latest time of events, Unix seconds."""
+        self.seen: dict[str, list[Observation]] = defaultdict(list)
+        """By profile, its events as it sees them."""
+
+    def add(self, row: Row, seers: Seers) -> None:
+        """Look at an event. Raises ValueError for an envelope that none of our doors wrote."""
+        soc = row[-1]
+        time, identity, source = moment(soc.time), int(soc.id[:16], 16), soc.source
+        for name, observe in seers:
+            observation = observe(row, time, identity)
+            if observation is not None:
+                self.seen[name].append(observation)
+                sources = self.heard[name]
+                if time >= sources.get(source, time):
+                    sources[source] = time
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How events of one set of log sources are read."""
+
+    logsources: tuple[str, ...]
+    columns: tuple[str, ...]
+    """Of a row of such an event; its envelope comes last."""
+    decode: Decode
+    seers: Seers
+
+    def fits(self, soc: Soc) -> bool:
+        """Whether the envelope of a decoded event proves that it is of these log sources."""
+        return soc.logsources == self.logsources and soc.v in event.READABLE and not soc.schema
 
 
 class Lines:
@@ -45,64 +76,72 @@ class Lines:
 
     def __init__(self, watched: Sequence[Watched]) -> None:
         self._watched = [each for each in watched if each.profile.timed]
-        self._seers: dict[tuple[str, ...], Seers] = {}
-        self._decoders: dict[bytes, tuple[tuple[str, ...], Decode]] = {}
+        self._plans: dict[tuple[str, ...], Plan] = {}
+        self._guesses: dict[bytes, Plan] = {}
 
-    def events(self, value: bytes, tenant: str) -> Iterator[Sight]:
+    def events(self, value: bytes, tenant: str) -> Sights:
         """The events of the tenant that a profile watches; other lines are left out."""
+        sights = Sights()
         for line in value.split(b"\n"):
-            known = self._decoders.get(_named(line))
-            found = None if known is None else _decoded(line, *known)
+            plan = self._guesses.get(_named(line))
+            row = None if plan is None else plan.decode(line)
             try:
-                fields, soc = found or self._whole(line)
-                if soc.tenant == tenant:
-                    yield self._sight(_by_rules_names(fields, soc), soc)
+                if plan is None or row is None or not plan.fits(row[-1]):
+                    row, plan = self._whole(line)
+                if row[-1].tenant == tenant:
+                    sights.add(row, plan.seers)
             except ValueError:
                 continue
+        return sights
 
-    def alerts(self, value: bytes, tenant: str) -> Iterator[Sight]:
+    def alerts(self, value: bytes, tenant: str) -> Sights:
         """Alerts of rules as events; our own are left out, lest the stage watch itself."""
+        sights = Sights()
         for line in value.split(b"\n"):
             try:
                 alert = _decode_alert(line)
                 watched = alert.unusual is None and alert.entity.kind in WATCHED
                 if watched and alert.tenant == tenant:
-                    yield self._sight(*_as_event(alert))
+                    row, plan = self._row(*_as_event(alert))
+                    sights.add(row, plan.seers)
             except (msgspec.DecodeError, ValueError):
                 continue
+        return sights
 
-    def _sight(self, fields: Fields, soc: Soc) -> Sight:
-        """One event. Raises ValueError for an envelope that none of our doors wrote."""
-        time, identity = moment(soc.time), int(soc.id[:16], 16)
-        seen = []
-        for watched, observe in self._seers_of(soc.logsources):
-            observation = observe(fields, time, identity)
-            if observation is not None:
-                seen.append((watched.profile.name, observation))
-        return Sight(soc.source, time, seen)
-
-    def _seers_of(self, logsources: tuple[str, ...]) -> Seers:
-        found = self._seers.get(logsources)
-        if found is None:
-            if len(self._seers) > MOST:
-                self._seers.clear()
-            parsed = [LogSource.parse(each) for each in logsources]
-            fitting = [each for each in self._watched if each.sees(parsed)]
-            found = tuple((each, observer(each.profile, each.name_of)) for each in fitting)
-            self._seers[logsources] = found
-        return found
-
-    def _whole(self, line: bytes) -> tuple[Fields, Soc]:
+    def _whole(self, line: bytes) -> tuple[Row, Plan]:
         """Decode every value; the next line that ends like this one need not be."""
         fields, soc = event.decode(line)
-        named = _named(line)
-        if named not in self._decoders:
-            if len(self._decoders) > MOST:
-                self._decoders.clear()
-            watched = [each.profile for each, _ in self._seers_of(soc.logsources)]
-            names = frozenset(name for profile in watched for name in fields_of(profile))
-            self._decoders[named] = soc.logsources, decoder(names, Required[Soc])
-        return fields, msgspec.convert(legible(msgspec.to_builtins(soc)), Soc)
+        soc = msgspec.convert(legible(msgspec.to_builtins(soc)), Soc)
+        row, plan = self._row(_by_rules_names(fields, soc), soc)
+        if len(self._guesses) > MOST:
+            self._guesses.clear()
+        self._guesses.setdefault(_named(line), plan)
+        return row, plan
+
+    def _row(self, fields: Fields, soc: Soc) -> tuple[Row, Plan]:
+        plan = self._plan_of(soc.logsources)
+        return [*row_of(fields, plan.columns[:-1]), soc], plan
+
+    def _plan_of(self, logsources: tuple[str, ...]) -> Plan:
+        """Raises ValueError for what are no log sources."""
+        found = self._plans.get(logsources)
+        if found is None:
+            if len(self._plans) > MOST:
+                self._plans.clear()
+            parsed = [LogSource.parse(each) for each in logsources]
+            fitting = [each for each in self._watched if each.sees(parsed)]
+            asked = {name for each in fitting for name in columns_of(each.profile)} - {ENVELOPE}
+            columns = (*sorted(asked), ENVELOPE)
+            seers = [
+                (
+                    each.profile.name,
+                    observer(each.profile, columns, lru_cache(ENTITIES)(each.name_of)),
+                )
+                for each in fitting
+            ]
+            found = Plan(logsources, columns, decoder(columns[:-1], Soc), seers)
+            self._plans[logsources] = found
+        return found
 
 
 def _by_rules_names(fields: Fields, soc: Soc) -> Fields:
@@ -115,16 +154,6 @@ def _named(line: bytes) -> bytes:
     """How a line seems to name its log sources; nothing where it names none."""
     at = line.rfind(LOGSOURCES)
     return line[at : line.find(b"]", at)] if at >= 0 else b""
-
-
-def _decoded(line: bytes, expected: tuple[str, ...], decode: Decode) -> tuple[Fields, Soc] | None:
-    """None for what has to be decoded whole: the guess was wrong, or the line is odd."""
-    fields = decode(line)
-    if fields is None:
-        return None
-    soc = fields.pop(ENVELOPE)
-    guessed = soc.logsources == expected and soc.v in event.READABLE
-    return (fields, soc) if guessed and not soc.schema else None
 
 
 def _as_event(alert: Alert) -> tuple[Mapping[str, Any], Soc]:

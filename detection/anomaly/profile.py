@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -16,6 +17,8 @@ Kind = Literal["host", "user", "address"]
 MAX_FACETS: Final = 12
 MAX_TEXT: Final = 160
 """Characters of a value that are looked at."""
+MAX_EXACT: Final = 1 << 53
+"""Whole numbers below are exact as floats."""
 ABSENT: Final = frozenset({"", "-", "(empty)"})
 """How log sources write that a field has no value."""
 
@@ -141,36 +144,56 @@ def _facet(name: str, written: str | list[str] | _Follows) -> Facet:
     return Facet(name, fields)
 
 
-Observe = Callable[[Mapping[str, Any], float, int], Observation | None]
+Row = Sequence[Any]
+"""Values of an event's fields in the order of some names, None for those that it does not have."""
+Observe = Callable[[Row, float, int], Observation | None]
 
 
 def observer(
-    profile: Profile, name_of: Callable[[str], str | None] = lambda entity: entity
+    profile: Profile,
+    columns: Sequence[str],
+    name_of: Callable[[str], str | None] = lambda entity: entity,
 ) -> Observe:
-    """Makes the function that turns an event's fields, time and id into an observation.
+    """Makes the function that turns an event's row, time and id into an observation.
 
-    It gives None where the event does not name its entity, by the one spelling that `name_of`
-    gives it, or shows no facet at all.
+    `columns` are the names that rows go by, those of `columns_of` among them. It gives None where
+    the event does not name its entity, by the one spelling that `name_of` gives it, or shows no
+    facet at all.
     """
-    names = fields_of(profile)
-    place = names.index
-    entity_at = place(profile.entity)
-    size_at = place(profile.bytes) if profile.bytes else None
-    places = [tuple(map(place, facet.fields)) for facet in profile.facets]
-    alone = [at[0] if len(at) == 1 else None for at in places]
-    facets = list(zip(alone, places, strict=True))
+    names = list(dict.fromkeys([profile.entity, *_shown(profile)]))
+    looked = _picker([columns.index(name) for name in names])
+    inner = _inner(profile, columns)
+    outer = sorted({top for _, top, _ in inner})
+    size_at = columns.index(profile.bytes) if profile.bytes else None
+    several = [facet.fields for facet in profile.facets if len(facet.fields) > 1]
+    parts = [_picker([names.index(name) for name in fields]) for fields in several]
+    texts_of = [(name,) for name in names] + several
+    facets = _picker([texts_of.index(facet.fields) for facet in profile.facets])
 
-    def observe(fields: Mapping[str, Any], time: float, identity: int) -> Observation | None:
-        texts = [text_of(fields, name) for name in names]
-        entity = texts[entity_at]
-        if entity is not None:
-            entity = name_of(entity)
+    def observe(row: Row, time: float, identity: int) -> Observation | None:
+        for top in outer:
+            if row[top] is not None:
+                row = _opened(row, inner)
+                break
+        # most values are what text_of would give: looking at them here is far less than a call
+        texts = [
+            value
+            if value.__class__ is str
+            and len(value) <= MAX_TEXT
+            and value.isascii()
+            and value not in ABSENT
+            else text_of(value)
+            for value in looked(row)
+        ]
+        entity = None if texts[0] is None else name_of(texts[0])
         if entity is None:
             return None
-        values = tuple([_joined(texts, at) if one is None else texts[one] for one, at in facets])
+        for part in parts:
+            texts.append(_joined(part(texts)))
+        values = facets(texts)
         if not any(values):
             return None
-        size = 0.0 if size_at is None else _number(texts[size_at])
+        size = 0.0 if size_at is None else _number(row[size_at])
         return Observation(time, identity, entity, values, size)
 
     return observe
@@ -178,46 +201,86 @@ def observer(
 
 def fields_of(profile: Profile) -> list[str]:
     """Every field that a profile looks at, once."""
-    facets = [name for facet in profile.facets for name in facet.fields]
     sizes = [profile.bytes] if profile.bytes else []
-    return list(dict.fromkeys([profile.entity, *facets, *sizes]))
+    return list(dict.fromkeys([profile.entity, *_shown(profile), *sizes]))
 
 
-def text_of(fields: Mapping[str, Any], name: str) -> str | None:
-    """A field's value as legible text, None where there is none; `a.b` may be `b` within `a`."""
+def columns_of(profile: Profile) -> list[str]:
+    """What has to be read of an event: `a.b` may be a field's own name, or `b` within `a`."""
+    names = fields_of(profile)
+    return list(dict.fromkeys([*names, *(name.partition(".")[0] for name in names)]))
+
+
+def row_of(fields: Mapping[str, Any], columns: Sequence[str]) -> Row:
+    """An event's fields as a row."""
+    return [fields.get(name) for name in columns]
+
+
+def value_of(fields: Mapping[str, Any], name: str) -> Any:
+    """A field's value, None where there is none; `a.b` may be `b` within `a`."""
     value = fields.get(name)
-    if value.__class__ is not str:
-        if value is None and "." in name:
-            value = _within(fields, name)
-        if value is None:
-            return None
-        value = _spelt(value)
-    if value in ABSENT:
+    return _within(fields, name.split(".")) if value is None and "." in name else value
+
+
+def text_of(value: Any) -> str | None:
+    """A field's value as legible text, None where there is none."""
+    if value is None:
         return None
-    if len(value) > MAX_TEXT or not value.isascii():
+    text: str = value if value.__class__ is str else _spelt(value)
+    if text in ABSENT:
+        return None
+    if len(text) > MAX_TEXT or not text.isascii():
         # a lone surrogate is nothing that could be written down
-        value = value[:MAX_TEXT].encode("utf-8", "replace").decode()
-    return value
+        text = text[:MAX_TEXT].encode("utf-8", "replace").decode()
+    return text
 
 
-def _joined(texts: Sequence[str | None], places: tuple[int, ...]) -> str | None:
-    joined = " ".join([texts[place] or "-" for place in places])
-    # no text is a dash alone, so only what is this short may be nothing but dashes
-    if len(joined) < 2 * len(places) and not any(texts[place] for place in places):
-        return None
-    return joined
+def _shown(profile: Profile) -> list[str]:
+    return [name for facet in profile.facets for name in facet.fields]
 
 
-def _within(fields: Mapping[str, Any], name: str) -> Any:
-    value: Any = fields
-    for part in name.split("."):
+def _picker(places: Sequence[int]) -> Callable[[Row], tuple[Any, ...]]:
+    """Takes these places of a row."""
+    if len(places) == 1:
+        return lambda row: (row[places[0]],)
+    return itemgetter(*places)
+
+
+Inner = Sequence[tuple[int, int, Sequence[str]]]
+"""For each field that may be within another, its place, the other's, and the way from there."""
+
+
+def _inner(profile: Profile, columns: Sequence[str]) -> Inner:
+    ways = [name.split(".") for name in fields_of(profile) if "." in name]
+    return [(columns.index(".".join(way)), columns.index(way[0]), way[1:]) for way in ways]
+
+
+def _opened(row: Row, inner: Inner) -> Row:
+    """A row with what is within other fields in its place."""
+    opened = list(row)
+    for place, top, way in inner:
+        if row[place] is None:
+            opened[place] = _within(row[top], way)
+    return opened
+
+
+def _within(value: Any, way: Sequence[str]) -> Any:
+    for part in way:
         if not isinstance(value, Mapping):
             return None
         value = value.get(part)
     return value
 
 
+def _joined(texts: Sequence[Any]) -> str | None:
+    if None not in texts:
+        return " ".join(texts)
+    return " ".join([text or "-" for text in texts]) if any(texts) else None
+
+
 def _spelt(value: Any) -> str:
+    if value.__class__ is int:
+        return str(value)
     if isinstance(value, list):
         return ",".join(sorted(map(str, value)))
     if isinstance(value, bool):
@@ -225,7 +288,10 @@ def _spelt(value: Any) -> str:
     return str(value)
 
 
-def _number(text: str | None) -> float:
+def _number(value: Any) -> float:
+    if value.__class__ is int and 0 <= value < MAX_EXACT:
+        return float(value)
+    text = text_of(value)
     try:
         number = float(text) if text else 0.0
     except ValueError:

@@ -4,8 +4,10 @@ import csv
 import gzip
 import hashlib
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
@@ -15,11 +17,11 @@ from collectors import codec
 from collectors.bus.contract import Malformed
 from collectors.formats import parse
 from collectors.formats.parsed import PARSE_FAILED
-from collectors.formats.times import TIME_FIELDS, event_time, moment_of
+from collectors.formats.times import TIME_FIELDS, moment_of
 from collectors.sources.body import UTF8_MARK
 from collectors.sources.files import split_lines
 from detection.anomaly.decoding import ENVELOPE, decoder
-from detection.anomaly.profile import Profile, fields_of, text_of
+from detection.anomaly.profile import Profile, Row, columns_of, row_of, text_of, value_of
 
 MAX_COLUMNS: Final = 2_000
 TIME: Final = "time"
@@ -39,10 +41,18 @@ class _Envelope(TypedDict, total=False):
 class Read(msgspec.Struct, frozen=True, gc=False):
     """An event of a file."""
 
-    fields: Fields
+    row: Row
+    """Its values, in the order of `columns`."""
     time: float | None
     """Unix seconds, None where it says none."""
     id: int
+
+
+def columns(profile: Profile, names: Mapping[str, str]) -> tuple[str, ...]:
+    """The fields that are read of an event, its envelope the last; see `read`."""
+    asked = dict.fromkeys([*_looked_at(profile, names), *TIME_FIELDS])
+    asked.pop(ENVELOPE, None)
+    return (*asked, ENVELOPE)
 
 
 def read(path: Path, profile: Profile, names: Mapping[str, str]) -> Iterator[Read]:
@@ -51,16 +61,23 @@ def read(path: Path, profile: Profile, names: Mapping[str, str]) -> Iterator[Rea
     `names` maps the profile's field names, and `time`, to the file's own. Raises Malformed for a
     broken archive, OSError where the file can't be read.
     """
-    identity = _digest(path)
-    asked = frozenset({*fields_of(profile), *names.values(), *TIME_FIELDS})
+    identity, asked = _digest(path), columns(profile, names)
+    envelope = Any if ENVELOPE in _looked_at(profile, names) else _Envelope
+    clock = _clock(asked, names.get(TIME))
+    renamed = {ours: theirs for ours, theirs in names.items() if ours != TIME}
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            lines = (line for line in split_lines(stream) if line and not line.isspace())
-            for number, fields in enumerate(_fields(lines, path, profile, asked)):
-                event = {**fields, **_renamed(fields, names)} if names else fields
-                yield Read(event, _time(event, names.get(TIME)), _id(event, identity, number))
+            lines = filter(bytes.strip, split_lines(stream))
+            for number, found in enumerate(_rows(lines, path, profile, asked, envelope)):
+                row = _renamed(found, asked, renamed) if renamed else found
+                yield Read(row, clock(row), _id(row[-1], identity, number))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Malformed(f"{path}: expected a whole gzip file: {error}") from error
+
+
+def _looked_at(profile: Profile, names: Mapping[str, str]) -> list[str]:
+    theirs = names.values()
+    return [*columns_of(profile), *theirs, *(name.partition(".")[0] for name in theirs)]
 
 
 def _digest(path: Path) -> int:
@@ -69,61 +86,69 @@ def _digest(path: Path) -> int:
     return int.from_bytes(digest.digest())
 
 
-def _id(fields: Fields, identity: int, number: int) -> int:
+def _id(soc: Any, identity: int, number: int) -> int:
     """The event's own id where it went through our doors, else its place in the file."""
-    soc = fields.get(ENVELOPE)
     if isinstance(soc, dict) and isinstance(soc.get("id"), str):
         digest = hashlib.blake2b(soc["id"].encode("utf-8", "replace"), digest_size=8)
         return int.from_bytes(digest.digest())
     return (identity + number * _STEP) & _MASK
 
 
-def _time(fields: Fields, name: str | None) -> float | None:
-    if name is not None:
-        moment = moment_of(fields.get(name))
-    else:
-        soc = fields.get(ENVELOPE)
-        moment = moment_of(soc.get("time")) if isinstance(soc, dict) else None
-        moment = moment or event_time(fields)
-    return None if moment is None else moment.timestamp()
+def _clock(asked: Sequence[str], name: str | None) -> Callable[[Row], float | None]:
+    """Makes the function that tells an event's time from its row."""
+    fields = TIME_FIELDS if name is None else (name,)
+    places = [asked.index(field) for field in fields]
+
+    def clock(row: Row) -> float | None:
+        soc = row[-1]
+        if name is None and isinstance(soc, dict):
+            moment = moment_of(soc.get("time"))
+            if moment is not None:
+                return moment.timestamp()
+        for place in places:
+            value = row[place]
+            if value is not None:
+                moment = moment_of(value)
+                if moment is not None:
+                    return moment.timestamp()
+        return None
+
+    return clock
 
 
-def _renamed(fields: Fields, names: Mapping[str, str]) -> dict[str, Any]:
-    return {ours: text_of(fields, theirs) for ours, theirs in names.items() if ours != TIME}
+def _renamed(row: Row, asked: Sequence[str], names: Mapping[str, str]) -> Row:
+    fields = dict(zip(asked, row, strict=True))
+    mapped = {ours: text_of(value_of(fields, theirs)) for ours, theirs in names.items()}
+    return row_of({**fields, **mapped}, asked)
 
 
-def _fields(
-    lines: Iterator[bytes], path: Path, profile: Profile, asked: frozenset[str]
-) -> Iterator[Fields]:
-    """Every event's fields, at least those `asked`, by what the first line looks like."""
+def _rows(
+    lines: Iterator[bytes], path: Path, profile: Profile, asked: tuple[str, ...], envelope: Any
+) -> Iterator[Row]:
+    """Every event's values of the fields `asked`, by what the first line looks like."""
     first = next(lines, None)
     if first is None:
-        return
+        return iter(())
     first = first.removeprefix(UTF8_MARK)
+    every = chain((first,), lines)
     if first.lstrip().startswith(b"{"):
-        yield from _objects(_again(first, lines), asked)
-    elif first.startswith(ZEEK):
-        yield from _zeek(_again(first, lines), asked)
-    elif _is_header(first, profile):
-        yield from _table(_again(first, lines), asked)
-    else:
-        yield from _plain(_again(first, lines), path, profile)
+        return _objects(every, asked, envelope)
+    if first.startswith(ZEEK):
+        return _zeek(every, asked)
+    if _is_header(first, profile):
+        return _table(every, asked)
+    return (row_of(fields, asked) for fields in _plain(every, path, profile))
 
 
-def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _objects(lines: Iterator[bytes], asked: frozenset[str]) -> Iterator[Fields]:
-    within = any(name.partition(".")[0] == ENVELOPE for name in asked)
-    decode = decoder(asked, Any if within else _Envelope)
+def _objects(lines: Iterable[bytes], asked: tuple[str, ...], envelope: Any) -> Iterator[Row]:
+    decode = decoder(asked[:-1], envelope, optional=True)
     for line in lines:
-        fields: Fields | None = decode(line)
-        if fields is None:
+        row = decode(line)
+        if row is None:
             fields = _whole(line)
-        if fields is not None:
-            yield fields
+            row = None if fields is None else row_of(fields, asked)
+        if row is not None:
+            yield row
 
 
 def _whole(line: bytes) -> Fields | None:
@@ -135,7 +160,7 @@ def _whole(line: bytes) -> Fields | None:
     return value if isinstance(value, dict) else None
 
 
-def _zeek(lines: Iterator[bytes], asked: frozenset[str]) -> Iterator[Fields]:
+def _zeek(lines: Iterable[bytes], asked: Sequence[str]) -> Iterator[Row]:
     columns = Columns((), asked)
     for line in lines:
         if line.startswith(b"#"):
@@ -148,18 +173,21 @@ def _zeek(lines: Iterator[bytes], asked: frozenset[str]) -> Iterator[Fields]:
 class Columns:
     """Those columns of a table that are asked for."""
 
-    def __init__(self, names: Sequence[str], asked: Collection[str]) -> None:
+    def __init__(self, names: Sequence[str], asked: Sequence[str]) -> None:
         places = {name: at for at, name in enumerate(names) if name in asked}
         self._names = names
-        self._places = list(places.items())
+        self._asked = asked
+        self._picked = itemgetter(*(places.get(name, -1) for name in asked))
         self.width = 1 + max(places.values(), default=0)
         """Of a row no more cells are looked at."""
 
-    def of(self, row: Sequence[str]) -> Fields:
-        """A row's fields."""
-        if len(row) < self.width:
-            return dict(zip(self._names, row, strict=False))
-        return {name: row[at] for name, at in self._places}
+    def of(self, cells: list[str]) -> Row:
+        """The values that are asked for."""
+        if len(cells) < self.width:
+            return row_of(dict(zip(self._names, cells, strict=False)), self._asked)
+        # the last is what columns that are not there have
+        row: Row = self._picked([*cells, None])
+        return row
 
 
 def _is_header(line: bytes, profile: Profile) -> bool:
@@ -169,7 +197,7 @@ def _is_header(line: bytes, profile: Profile) -> bool:
     return len(columns) > 1 and (profile.entity in columns or len(columns & wanted) > 1)
 
 
-def _table(lines: Iterator[bytes], asked: frozenset[str]) -> Iterator[Fields]:
+def _table(lines: Iterable[bytes], asked: Sequence[str]) -> Iterator[Row]:
     rows = csv.reader(map(_text, lines))
     try:
         columns = Columns(next(rows)[:MAX_COLUMNS], asked)
@@ -178,7 +206,7 @@ def _table(lines: Iterator[bytes], asked: frozenset[str]) -> Iterator[Fields]:
         raise Malformed(f"expected CSV with a header: {error}") from error
 
 
-def _plain(lines: Iterator[bytes], path: Path, profile: Profile) -> Iterator[Fields]:
+def _plain(lines: Iterable[bytes], path: Path, profile: Profile) -> Iterator[Fields]:
     """What our formats make of a line; where the profile's fields are not in it, the line itself.
 
     The entity of such lines is the file's name without its endings.
@@ -194,7 +222,11 @@ def _plain(lines: Iterator[bytes], path: Path, profile: Profile) -> Iterator[Fie
         else:
             yield {
                 **({} if wanted & parsed.fields.keys() else dict.fromkeys(wanted, _text(line))),
-                **({} if text_of(parsed.fields, profile.entity) else {profile.entity: name}),
+                **(
+                    {}
+                    if text_of(value_of(parsed.fields, profile.entity))
+                    else {profile.entity: name}
+                ),
                 **parsed.fields,
             }
 

@@ -17,7 +17,7 @@ from collectors.bus.contract import Malformed
 from collectors.codec import dumps
 from detection.anomaly.prior import FEWEST, Habits, Prior, decode_habits, lend
 from detection.anomaly.profile import Observation, Profile, observer, schema
-from detection.anomaly.reading import read
+from detection.anomaly.reading import columns, read
 from detection.anomaly.watch import Judged, Watch
 from detection.anomaly.window import Window, Windows
 
@@ -66,7 +66,7 @@ class Replay:
         self.profile = profile
         self.counts = Counts()
         self._names = names or {}
-        self._observe = observer(profile)
+        self._observe = observer(profile, columns(profile, self._names))
         self.watch = Watch(tenant, profile, budget=budget, verdicts=_said(verdicts))
         if prior is not None:
             self.watch.borrow(prior)
@@ -145,7 +145,7 @@ class Replay:
             if time is None and self.profile.timed:
                 self.counts.unusable += 1
                 continue
-            observation = self._observe(event.fields, time or 0.0, event.id)
+            observation = self._observe(event.row, time or 0.0, event.id)
             if observation is None:
                 self.counts.unusable += 1
             elif time is None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from collectors import codec
 from collectors.formats.times import event_time, moment_of
-from detection.anomaly.profile import Observation, Profile, observer, text_of
+from detection.anomaly.profile import Observation, Profile, observer, row_of, text_of, value_of
 from detection.anomaly.profile import read as profile_of
-from detection.anomaly.reading import read
+from detection.anomaly.reading import columns, read
 from tests.property.odd_values import ODD
 
 CRANES = profile_of(
@@ -135,9 +135,14 @@ def _whole(content: bytes) -> Iterator[dict[str, Any]]:
 def _expected(
     content: bytes, profile: Profile, names: dict[str, str], digest: int
 ) -> Iterator[tuple[float | None, Observation | None]]:
-    observe = observer(profile)
+    asked = columns(profile, names)
+    observe = observer(profile, asked)
     for number, fields in enumerate(_whole(content)):
-        mapped = {ours: text_of(fields, theirs) for ours, theirs in names.items() if ours != "time"}
+        mapped = {
+            ours: text_of(value_of(fields, theirs))
+            for ours, theirs in names.items()
+            if ours != "time"
+        }
         event = {**fields, **mapped}
         soc = event.get("soc")
         soc = soc if isinstance(soc, dict) else {}
@@ -149,7 +154,7 @@ def _expected(
         if isinstance(soc.get("id"), str):
             identity = _hash(soc["id"].encode("utf-8", "replace"))
         time = moment.timestamp() if moment else None
-        yield time, observe(event, time or 0.0, identity)
+        yield time, observe(row_of(event, asked), time or 0.0, identity)
 
 
 def _hash(data: bytes) -> int:
@@ -180,10 +185,10 @@ def test_a_file_says_what_it_says_when_it_is_read_whole(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("events.gz" if packed else "events")
         path.write_bytes(gzip.compress(mark + content) if packed else mark + content)
-        observe = observer(profile)
+        observe = observer(profile, columns(profile, names))
 
         seen = [
-            (each.time, observe(each.fields, each.time or 0.0, each.id))
+            (each.time, observe(each.row, each.time or 0.0, each.id))
             for each in read(path, profile, names)
         ]
 

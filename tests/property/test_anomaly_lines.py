@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from collectors.logsource import LogSource
 from detection.anomaly.library import Watched
-from detection.anomaly.lines import Lines, Sight
-from detection.anomaly.profile import read
+from detection.anomaly.lines import Lines
+from detection.anomaly.profile import Observation, read
 from tests.property.odd_values import ODD
 
 TENANT = "docks"
@@ -40,8 +40,10 @@ CHANGES = st.fixed_dictionaries(
         "v": st.sampled_from([2, 1.0, "1"]),
         "id": st.sampled_from(["xyz", "", "-1", "0" * 40]),
         "tenant": st.just("school"),
-        "source": st.sampled_from(["a\ud800", 7]),
-        "time": st.sampled_from(["2026-11-24", "2026-13-24T11:58:00.123456Z", ""]),
+        "source": st.sampled_from(["a\ud800", 7, "pier"]),
+        "time": st.sampled_from(
+            ["2026-11-24", "2026-13-24T11:58:00.123456Z", "", "2026-11-24T11:58:01.000000Z"]
+        ),
         "logsources": st.sampled_from(
             [[], ["crane"], ["//winch"], ["crane//winch"], ["crane//", "//winch"], "crane//", [1]]
         ),
@@ -63,9 +65,19 @@ def lines(draw: st.DrawFn) -> bytes:
     return _line(b'"kind":"open"', *members, **changes)
 
 
-def _whole(line: bytes) -> list[Sight]:
+def _whole(lines: list[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The slow twin: whoever has seen no line before decodes all of it."""
-    return list(Lines(WATCHED).events(line, TENANT))
+    heard: dict[str, dict[str, float]] = {}
+    seen: dict[str, list[Observation]] = {}
+    for line in lines:
+        alone = Lines(WATCHED).events(line, TENANT)
+        for name, observations in alone.seen.items():
+            seen[name] = seen.get(name, []) + observations
+        for name, sources in alone.heard.items():
+            for source, time in sources.items():
+                mine = heard.setdefault(name, {})
+                mine[source] = max(time, mine.get(source, time))
+    return heard, seen
 
 
 @given(found=st.lists(lines(), min_size=1, max_size=6))
@@ -78,9 +90,9 @@ def _whole(line: bytes) -> list[Sight]:
 def test_each_line_is_seen_as_it_is_alone_whatever_came_before(found: list[bytes]) -> None:
     reader = Lines(WATCHED)
     usual = _line(b'"kind":"k"')
-    list(reader.events(usual, TENANT))
+    reader.events(usual, TENANT)
 
-    seen = list(reader.events(b"\n".join(found), TENANT))
+    shown = reader.events(b"\n".join(found), TENANT)
 
-    assert seen == [sight for line in found for sight in _whole(line)]
-    assert msgspec.json.encode(seen)
+    assert (shown.heard, shown.seen) == _whole(found)
+    assert msgspec.json.encode((shown.heard, shown.seen))

@@ -11,7 +11,7 @@ from collectors.logsource import LogSource
 from collectors.route import Route
 from detection.anomaly.library import Watched, library
 from detection.anomaly.lines import Lines
-from detection.anomaly.profile import observer
+from detection.anomaly.profile import columns_of, observer, row_of
 from tenants.source_kinds import source_kinds
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -210,7 +210,8 @@ def test_real_events_fill_every_facet(name: str) -> None:
         format=source_kinds()[kind].format,
         logsources=tuple(map(LogSource.parse, declared)),
     )
-    observe = observer(watched.profile)
+    columns = columns_of(watched.profile)
+    observe = observer(watched.profile, columns)
 
     batch = admit(
         route,
@@ -224,7 +225,7 @@ def test_real_events_fill_every_facet(name: str) -> None:
         fields, soc = decode(line)
         assert soc.time.startswith("2026-11-24T11:58:00"), soc
         assert watched.sees([LogSource.parse(each) for each in soc.logsources]), soc.logsources
-        observation = observe(fields, 0.0, 1)
+        observation = observe(row_of(fields, columns), 0.0, 1)
         assert observation is not None
         assert watched.name_of(observation.entity), observation.entity
         seen.append(observation)
@@ -261,9 +262,9 @@ def test_events_of_another_schema_are_watched_by_the_names_that_rules_use() -> N
     [admitted] = admit(route, line, received=NOW, identity=Identity(nonce="00" * 16)).lines
     lines = Lines(library())
 
-    first, again = (list(lines.events(admitted, "council")) for _ in range(2))
+    first, again = (lines.events(admitted, "council").seen for _ in range(2))
 
-    [(name, observation)] = first[0].observations
+    [(name, [observation])] = first.items()
     assert name == "windows_sysmon"
     assert observation.entity == "ws-04.council.example"
     assert "C:\\a.exe" in observation.values
@@ -279,9 +280,9 @@ def test_alerts_of_rules_fill_every_facet() -> None:
         "last": "2026-11-24T11:58:00.000000Z", "received": "2026-11-24T11:58:01.000000Z",
     }  # fmt: skip
 
-    [sight] = Lines([watched]).alerts(json.dumps(alert).encode(), "council")
+    shown = Lines([watched]).alerts(json.dumps(alert).encode(), "council")
 
-    [(name, observation)] = sight.observations
+    [(name, [observation])] = shown.seen.items()
     assert name == "alerts"
     assert all(observation.values)
     assert observation.entity == "ws-04"
@@ -299,4 +300,4 @@ def test_an_alert_of_the_stage_itself_is_not_watched() -> None:
         },
     }  # fmt: skip
 
-    assert list(Lines(library()).alerts(json.dumps(alert).encode(), "council")) == []
+    assert not Lines(library()).alerts(json.dumps(alert).encode(), "council").seen
