@@ -32,7 +32,7 @@ def decoder(names: tuple[str, ...], envelope: Any, *, optional: bool = False) ->
     decode, values = msgspec.json.Decoder(form).decode, msgspec.structs.astuple
 
     def decoded(line: bytes) -> Row | None:
-        if len(line) > codec.MAX_VALUES or line.count(b"{") + line.count(b"[") > codec.MAX_DEPTH:
+        if len(line) > codec.MAX_VALUES or _brackets(line) > codec.MAX_DEPTH:
             return None
         try:
             return values(decode(line))
@@ -40,3 +40,8 @@ def decoder(names: tuple[str, ...], envelope: Any, *, optional: bool = False) ->
             return None
 
     return decoded
+
+
+def _brackets(line: bytes) -> int:
+    """How many arrays and objects begin in a line; half the cost of counting twice."""
+    return len(line) - len(line.replace(b"{", b"").replace(b"[", b""))

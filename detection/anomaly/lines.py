@@ -152,8 +152,8 @@ def _by_rules_names(fields: Fields, soc: Soc) -> Fields:
 
 def _named(line: bytes) -> bytes:
     """How a line seems to name its log sources; nothing where it names none."""
-    at = line.rfind(LOGSOURCES)
-    return line[at : line.find(b"]", at)] if at >= 0 else b""
+    _, found, rest = line.rpartition(LOGSOURCES)
+    return rest.partition(b"]")[0] if found else b""
 
 
 def _as_event(alert: Alert) -> tuple[Mapping[str, Any], Soc]:

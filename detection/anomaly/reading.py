@@ -17,7 +17,7 @@ from collectors import codec
 from collectors.bus.contract import Malformed
 from collectors.formats import parse
 from collectors.formats.parsed import PARSE_FAILED
-from collectors.formats.times import TIME_FIELDS, moment_of
+from collectors.formats.times import EARLIEST, LATEST, TIME_FIELDS, moment_of
 from collectors.sources.body import UTF8_MARK
 from collectors.sources.files import split_lines
 from detection.anomaly.decoding import ENVELOPE, decoder
@@ -26,6 +26,7 @@ from detection.anomaly.profile import Profile, Row, columns_of, row_of, text_of,
 MAX_COLUMNS: Final = 2_000
 TIME: Final = "time"
 ZEEK: Final = (b"#separator", b"#fields", b"#path")
+_FIRST, _LAST = EARLIEST.timestamp(), LATEST.timestamp()
 _STEP, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 Fields = Mapping[str, Any]
@@ -102,18 +103,27 @@ def _clock(asked: Sequence[str], name: str | None) -> Callable[[Row], float | No
     def clock(row: Row) -> float | None:
         soc = row[-1]
         if name is None and isinstance(soc, dict):
-            moment = moment_of(soc.get("time"))
-            if moment is not None:
-                return moment.timestamp()
+            time = _seconds(soc.get("time"))
+            if time is not None:
+                return time
         for place in places:
             value = row[place]
             if value is not None:
-                moment = moment_of(value)
-                if moment is not None:
-                    return moment.timestamp()
+                time = _seconds(value)
+                if time is not None:
+                    return time
         return None
 
     return clock
+
+
+def _seconds(value: Any) -> float | None:
+    """The time that a value is, to the microsecond."""
+    if value.__class__ is float and _FIRST <= value < _LAST:
+        # the same as by way of a datetime, in a third of the time
+        return (int(value) * 1_000_000 + round(value % 1.0 * 1e6)) / 1_000_000
+    moment = moment_of(value)
+    return None if moment is None else moment.timestamp()
 
 
 def _renamed(row: Row, asked: Sequence[str], names: Mapping[str, str]) -> Row:
