@@ -31,13 +31,16 @@ class Walker:
     """A forest ready to score."""
 
     def __init__(self, forest: Forest) -> None:
-        self._feature = np.asarray(forest.feature, dtype=np.intp)
-        self._threshold = np.asarray(forest.threshold, dtype=np.float64)
-        self._left = np.asarray(forest.left, dtype=np.intp)
-        self._right = np.asarray(forest.right, dtype=np.intp)
-        self._length = np.asarray(forest.length, dtype=np.float64)
+        # one array for all trees: taking from that is far less than looking up tree and node
+        feature = np.asarray(forest.feature, dtype=np.intp)
+        trees, width = feature.shape
+        self._roots = np.arange(trees) * width
+        self._feature = feature.ravel()
+        self._threshold = np.asarray(forest.threshold, dtype=np.float64).ravel()
+        self._left = (np.asarray(forest.left, dtype=np.intp) + self._roots[:, None]).ravel()
+        self._right = (np.asarray(forest.right, dtype=np.intp) + self._roots[:, None]).ravel()
+        self._length = np.asarray(forest.length, dtype=np.float64).ravel()
         self._depth, self._normal = forest.depth, forest.normal
-        self._tree = np.arange(len(forest.feature))[None, :]
 
     def score(self, rows: Floats) -> Floats:
         """Between 0 and 1, the larger the easier to isolate."""
@@ -48,14 +51,13 @@ class Walker:
         return self._normalised(np.average(self._lengths(rows), axis=1, weights=~drawn))
 
     def _lengths(self, rows: Floats) -> Floats:
-        node = np.zeros((len(rows), self._tree.shape[1]), dtype=np.intp)
-        row = np.arange(len(rows))[:, None]
+        node = np.tile(self._roots, (len(rows), 1))
+        values, row = rows.ravel(), (np.arange(len(rows)) * rows.shape[1])[:, None]
         for _ in range(self._depth):
-            value = rows[row, self._feature[self._tree, node]]
-            goes_left = value <= self._threshold[self._tree, node]
-            node = np.where(goes_left, self._left[self._tree, node], self._right[self._tree, node])
-        lengths: Floats = self._length[self._tree, node]
-        return lengths
+            value = values.take(row + self._feature.take(node))
+            goes_left = value <= self._threshold.take(node)
+            node = np.where(goes_left, self._left.take(node), self._right.take(node))
+        return self._length.take(node)
 
     def _normalised(self, lengths: Floats) -> Floats:
         scores: Floats = 2.0 ** (-lengths / self._normal)

@@ -103,13 +103,13 @@ def _clock(asked: Sequence[str], name: str | None) -> Callable[[Row], float | No
     def clock(row: Row) -> float | None:
         soc = row[-1]
         if name is None and isinstance(soc, dict):
-            time = _seconds(soc.get("time"))
+            time = seconds(soc.get("time"))
             if time is not None:
                 return time
         for place in places:
             value = row[place]
             if value is not None:
-                time = _seconds(value)
+                time = seconds(value)
                 if time is not None:
                     return time
         return None
@@ -117,7 +117,7 @@ def _clock(asked: Sequence[str], name: str | None) -> Callable[[Row], float | No
     return clock
 
 
-def _seconds(value: Any) -> float | None:
+def seconds(value: Any) -> float | None:
     """The time that a value is, to the microsecond."""
     if value.__class__ is float and _FIRST <= value < _LAST:
         # the same as by way of a datetime, in a third of the time

@@ -109,8 +109,9 @@ def _seen(view: View, done: Behaviour, top: Sequence[Evidence], profile: Profile
 
 def _quoted(value: str) -> str:
     """As it was sent, what can't be printed aside."""
-    shown = "".join(each if each.isprintable() else "\ufffd" for each in value)
-    return f"“{shown}”"
+    if not value.isprintable():
+        value = "".join(each if each.isprintable() else "\ufffd" for each in value)
+    return f"“{value}”"
 
 
 def _moment(seconds: float) -> str:
