@@ -54,5 +54,12 @@ def judged(folder: Path, events: list[Event], budget: float = BUDGET) -> list[Ju
 
 def at_hour(found: list[Judged], day: float, host: int) -> Judged:
     start = (START + day * DAY) // HOUR * HOUR
-    name = f"lift-{host:02}"
-    return next(each for each in found if each.behaviour[:2] == (name, start))
+    return window(found, f"lift-{host:02}", start)
+
+
+def window(found: list[Judged], entity: str, start: float) -> Judged:
+    """The one window of an entity that starts then."""
+    [wanted] = [
+        each for each in found if each.behaviour.entity == entity and each.behaviour.start == start
+    ]
+    return wanted

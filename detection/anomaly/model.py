@@ -41,7 +41,7 @@ OF_ITSELF: Final[frozenset[View]] = frozenset({"novelty", "population", "identit
 TOP: Final = 64
 
 
-class Past(NamedTuple):
+class Past(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A window that was scored."""
 
     end: float
@@ -245,6 +245,8 @@ def _p(model: Model, batch: Sequence[Past], raw: Floats) -> Floats:
 
 def _lone(model: Model, entity: str, score: float, usual: float) -> float:
     """Share of the other entities that ever scored as high, and less beyond the highest."""
+    if not model.lone or score <= next(reversed(model.lone.values())):
+        return usual
     others = [other for name, other in model.lone.items() if name != entity]
     if not others or score <= others[-1]:
         return usual

@@ -36,10 +36,10 @@ class Moments(msgspec.Struct, array_like=True, gc=False):
 
     def add(self, value: float) -> None:
         """Take in one value."""
-        self.weight += 1.0
         step = value - self.mean
-        self.mean += step / self.weight
-        self.squares += step * (value - self.mean)
+        self.weight = weight = self.weight + 1.0
+        self.mean = mean = self.mean + step / weight
+        self.squares += step * (value - mean)
 
     def fade(self, factor: float) -> None:
         """Let what is known count for less."""
@@ -119,10 +119,11 @@ def learn(state: State, done: Behaviour, quantities: list[float | None], hour: i
     _fade(entity, int(done.end // DAY))
     for index, counts in enumerate(done.counts):
         _count(state, entity, index, counts, done.start)
-    for index, value in enumerate(quantities):
+    told = len(quantities) if entity.windows else SIZES
+    for index, (value, mine) in enumerate(zip(quantities, entity.moments, strict=True)):
         if value is not None:
-            entity.moments[index].add(value)
-            if entity.windows or index < SIZES:
+            mine.add(value)
+            if index < told:
                 state.moments[index].add(value)
     entity.hours[hour] = entity.hours.get(hour, 0.0) + 1.0
     state.hours[hour] = state.hours.get(hour, 0.0) + 1.0

@@ -35,7 +35,7 @@ def hour_of_week(time: float) -> int:
     return (int(time // 3600) + 72) % 168
 
 
-class Judged(NamedTuple):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """A closed window with what the views make of it."""
 
     behaviour: Behaviour
@@ -331,7 +331,8 @@ class Watch:
             key=lambda at: (-judged[at].score, judged[at].behaviour.entity),
         )
         for at in best:
-            judged[at] = judged[at]._replace(standing=self._standing(judged[at]))
+            standing = self._standing(judged[at])
+            judged[at] = msgspec.structs.replace(judged[at], standing=standing)
         return judged
 
     def _standing(self, judged: Judged) -> Standing:

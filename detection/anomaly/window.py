@@ -2,8 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import msgspec
 
@@ -52,9 +52,10 @@ class Window:
         """Forget what is over the bounds, so that equal windows are the same bytes."""
         if len(self.kinds) > MAX_KINDS:
             self._bound()
-        for values, seen in self.kinds.items():
-            if len(seen) > KEPT:
-                self.kinds[values] = _smallest(seen)
+        if max(map(len, self.kinds.values()), default=0) > KEPT:
+            for values, seen in self.kinds.items():
+                if len(seen) > KEPT:
+                    self.kinds[values] = _smallest(seen)
 
     def _bound(self) -> None:
         kept = sorted(self.kinds, key=_place)[:MAX_KINDS]
@@ -83,7 +84,7 @@ def to_bytes(window: Window) -> bytes:
     """An open window as a checkpoint keeps it; equal windows give equal bytes."""
     window.settle()
     kinds = []
-    for values in sorted(window.kinds, key=_order):
+    for values in _sorted(window.kinds):
         seen = sorted(window.kinds[values].items())
         times, sizes = [each[1][0] for each in seen], [each[1][1] for each in seen]
         kinds.append(_Kind(values, [each[0] for each in seen], times, sizes))
@@ -103,7 +104,7 @@ def from_bytes(data: bytes) -> Window:
     return window
 
 
-class Behaviour(NamedTuple):
+class Behaviour(msgspec.Struct, frozen=True, gc=False):
     """A closed window: what was done, for good."""
 
     entity: str
@@ -121,7 +122,7 @@ def close(window: Window, profile: Profile, previous: Values | None = None) -> B
     """Count the events; `previous` is `last` of the entity's window before, if there was one."""
     window.settle()
     # in one order, however they came: sums of floats depend on it
-    sizes = {values: _number(window.kinds[values]) for values in sorted(window.kinds, key=_order)}
+    sizes = {values: _number(window.kinds[values]) for values in _sorted(window.kinds)}
     follows = [facet.follows for facet in profile.facets]
     last: Values = ()
     order: list[Values] = []
@@ -199,6 +200,13 @@ def _number(seen: Seen) -> float:
 
 def _smallest(seen: Seen) -> Seen:
     return {identity: seen[identity] for identity in sorted(seen)[:KEPT]}
+
+
+def _sorted(kinds: Iterable[Values]) -> list[Values]:
+    try:
+        return sorted(kinds)
+    except TypeError:  # somewhere None stands beside a text
+        return sorted(kinds, key=_order)
 
 
 def _order(values: Values) -> Any:

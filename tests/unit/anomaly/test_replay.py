@@ -15,6 +15,7 @@ from detection.anomaly.profile import Profile, read
 from detection.anomaly.reading import pairs
 from detection.anomaly.replay import Replay, Verdict, read_verdicts
 from detection.anomaly.watch import Judged
+from tests.lifts import window
 
 START = 1_764_201_600.0
 PROFILE = read(
@@ -184,10 +185,8 @@ def test_nothing_is_learned_from_a_confirmed_attack(tmp_path: Path) -> None:
 
     unjudged, judged = _judged(path), _judged(path, verdicts=[verdict])
 
-    again = ("lift-2", (START + 3.75 * 86400) // 900 * 900)
-    [before], [after] = (
-        [each for each in found if each.behaviour[:2] == again] for found in (unjudged, judged)
-    )
+    again = (START + 3.75 * 86400) // 900 * 900
+    before, after = (window(found, "lift-2", again) for found in (unjudged, judged))
     assert after.alert
     assert after.score > before.score
 
