@@ -259,9 +259,10 @@ def _facet(
         found.append(Evidence(index, text, number, own, all_, uses, holders, lone, first))
         if all_ > odd:
             odd = all_
-        share, sudden = (
-            (1.0, own * LOG_TWO) if number == 1.0 else (sqrt(number), own * log1p(number))
-        )
+        if number == 1.0:
+            share, sudden = 1.0, own * LOG_TWO
+        else:
+            share, sudden = sqrt(number), own * log1p(number)
         if sudden > burst:
             burst = sudden
         weight += share

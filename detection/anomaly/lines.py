@@ -24,7 +24,7 @@ LOGSOURCES: Final = b'"logsources":'
 WATCHED: Final = frozenset({KINDS["host"]})
 """Kinds of entities whose alerts are behaviour."""
 ENTITIES: Final = 1 << 16
-"""Names of entities of which the one spelling is remembered."""
+"""Names of a profile's entities of which the one spelling is remembered."""
 
 Fields = Mapping[str, Any]
 Seers = Sequence[tuple[str, Observe]]
@@ -76,6 +76,7 @@ class Lines:
 
     def __init__(self, watched: Sequence[Watched]) -> None:
         self._watched = [each for each in watched if each.profile.timed]
+        self._name_of = [lru_cache(ENTITIES)(each.name_of) for each in self._watched]
         self._plans: dict[tuple[str, ...], Plan] = {}
         self._guesses: dict[bytes, Plan] = {}
 
@@ -129,15 +130,12 @@ class Lines:
             if len(self._plans) > MOST:
                 self._plans.clear()
             parsed = [LogSource.parse(each) for each in logsources]
-            fitting = [each for each in self._watched if each.sees(parsed)]
-            asked = {name for each in fitting for name in columns_of(each.profile)} - {ENVELOPE}
+            named = zip(self._watched, self._name_of, strict=True)
+            fitting = [(each.profile, name_of) for each, name_of in named if each.sees(parsed)]
+            asked = {name for profile, _ in fitting for name in columns_of(profile)} - {ENVELOPE}
             columns = (*sorted(asked), ENVELOPE)
             seers = [
-                (
-                    each.profile.name,
-                    observer(each.profile, columns, lru_cache(ENTITIES)(each.name_of)),
-                )
-                for each in fitting
+                (profile.name, observer(profile, columns, name_of)) for profile, name_of in fitting
             ]
             found = Plan(logsources, columns, decoder(columns[:-1], Soc), seers)
             self._plans[logsources] = found
