@@ -30,6 +30,8 @@ TIME = {
 ENCODE = {"wide": "utf-16-le", "utf16le": "utf-16-le", "utf16be": "utf-16-be", "utf16": "utf-16-le"}
 CLASSES = {r"\d": "[0-9]", r"\w": "[0-9A-Z_a-z]"}
 """Of ASCII, whatever a letter's twins in the other case are beyond it."""
+NO_TWINS = dict.fromkeys(map(ord, "\u0130\u0131"), "\u00d7")
+"""Letters that Python's `re` takes for an `i`; in Unicode's simple case folding they are none."""
 Lists = dict[str, list[str]]
 ASKED: Counter[str] = Counter()
 """`pairs` of a rule and an event, and what else is counted beside them."""
@@ -204,6 +206,8 @@ def holds(value: Any, modifiers: list[str], content: str) -> bool:
         pattern = value if "m" in modifiers else value.replace("$", r"\Z")
         for name, members in CLASSES.items():
             pattern = pattern.replace(name, members)
+        if "i" in modifiers:
+            content = content.translate(NO_TWINS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # that sets may be nested one day
             return re.search(pattern, content, chosen) is not None

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detection.sigma import lookup
@@ -94,6 +94,7 @@ LINES = st.sampled_from(["A", "xa\nb", "b\n", "\nB", "a\nb\n", "A.B", "aAb1", "K
 
 
 @quick(400)
+@example(r"\w-", "|i", ["\u0130-", "\u0131-", "\u017f-", "\u212a-", "i-"])
 @given(REGEXES, FLAGS, st.lists(st.one_of(TEXTS, LINES), min_size=8, max_size=12))
 def test_flags_of_regular_expressions_count(pattern: str, flags: str, texts: list[str]) -> None:
     document = rule_of({"sel": {f"Image|re{flags}": pattern}, "condition": "sel"})
