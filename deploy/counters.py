@@ -1,8 +1,8 @@
 """The live counters that `citysoc up` shows: what each stage says of itself, once a second."""
 
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 
 from prometheus_client.parser import text_string_to_metric_families
 from rich.table import Table
@@ -15,11 +15,11 @@ Samples = Mapping[str, float]
 
 
 def read_metrics(port: int) -> Samples | None:
-    """What the stage on this loopback port says, None if it does not answer."""
+    """What the stage on this loopback port says, None if it does not answer, or not to the end."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=1) as answer:
             text = answer.read().decode()
-    except (OSError, urllib.error.URLError):
+    except (OSError, HTTPException):
         return None
     sums: dict[str, float] = {}
     for family in text_string_to_metric_families(text):

@@ -24,6 +24,7 @@ MAX_NAMED = 10_000
 MAX_PLANS = 500
 """Combinations of log sources that are kept; real senders need some dozens."""
 LOGSOURCES = b'"logsources":'
+"""How the last member of an envelope begins, as our doors write it."""
 
 
 class Engine:
