@@ -78,13 +78,6 @@ def measured(facets: int) -> int:
     return SIZES + 2 * facets
 
 
-def measure(
-    done: Behaviour, state: State, hour: int | None, weigh: Weigh | None = None
-) -> Measured:
-    """Compare one window with what was known before it; see Comparison."""
-    return Comparison(state).measure(done, hour, weigh)
-
-
 class Comparison:
     """Compares windows with what was known before them; the state must not change meanwhile.
 

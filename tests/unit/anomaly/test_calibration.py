@@ -8,7 +8,7 @@ import pytest
 from detection.anomaly import forest as forests
 from detection.anomaly import state as states
 from detection.anomaly import tail as tails
-from detection.anomaly.features import PER_FACET, PER_WINDOW, measure, measured, width
+from detection.anomaly.features import PER_FACET, PER_WINDOW, Comparison, measured, width
 from detection.anomaly.forest import Walker
 from detection.anomaly.model import Past, Scorer, fit
 from detection.anomaly.profile import read
@@ -93,7 +93,7 @@ def watched(hours: int, awake: range = range(24)) -> State:
         states.pass_night(state, int((START + HOUR * number) // DAY))
         for host in range(3) if number % 24 in awake else ():
             done = window(number, f"lift-{host}")
-            seen = measure(done, state, number % 168)
+            seen = Comparison(state).measure(done, number % 168)
             states.learn(state, done, seen.quantities, number % 168)
     return state
 
@@ -104,7 +104,7 @@ def window(number: int, host: str = "lift-0") -> Behaviour:
 
 
 def surprise(number: int, state: State) -> float:
-    return measure(window(number), state, number % 168).features[AT]
+    return Comparison(state).measure(window(number), number % 168).features[AT]
 
 
 def test_a_first_day_knows_no_hours() -> None:
@@ -131,7 +131,7 @@ def test_where_windows_have_no_time_what_an_entity_keeps_to_does_not_grow_with_i
         state = states.empty(PROFILE, measured(1))
         for number in range(count):
             done = window(number)
-            states.learn(state, done, measure(done, state, None).quantities, 0)
-        lone.append(measure(window(count), state, None).features[LONE])
+            states.learn(state, done, Comparison(state).measure(done, None).quantities, 0)
+        lone.append(Comparison(state).measure(window(count), None).features[LONE])
 
     assert lone[1] == pytest.approx(lone[0], rel=0.2)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from detection.anomaly import state as states
-from detection.anomaly.features import PER_FACET, PER_WINDOW, measure, measured
+from detection.anomaly.features import PER_FACET, PER_WINDOW, Comparison, measured
 from detection.anomaly.profile import read
 from detection.anomaly.state import State
 from detection.anomaly.window import Behaviour
@@ -28,12 +28,14 @@ def watched(windows: int) -> State:
             window("steady", number, 20.0),
             window("busy", number, chance.expovariate(0.05)),
         ):
-            states.learn(state, done, measure(done, state, 0).quantities, 0)
+            states.learn(state, done, Comparison(state).measure(done, 0).quantities, 0)
     return state
 
 
 def deviation(windows: int, events: float) -> float:
-    return measure(window("steady", windows, events), watched(windows), 0).features[COUNT]
+    return (
+        Comparison(watched(windows)).measure(window("steady", windows, events), 0).features[COUNT]
+    )
 
 
 def test_the_same_step_is_as_far_after_ten_days_as_after_one() -> None:
